@@ -1,0 +1,211 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+const (
+	// maxFolders is how deep folders may nest; people do not go beyond ten.
+	maxFolders = 64
+
+	// maxEntries is how many names one folder may have. They are held in memory
+	// to be sorted; at 100 bytes each this is 100 MB.
+	maxEntries = 1_000_000
+)
+
+// Load reads all that paths name: see [Walk]. Standard input is read where a
+// path is "-".
+func Load(ctx context.Context, stdin io.Reader, paths ...string) Result {
+	var all Result
+	err := Walk(ctx, stdin, paths, func(r Result) error {
+		all.Objects = append(all.Objects, r.Objects...)
+		all.Errors = append(all.Errors, r.Errors...)
+		all.Skipped += r.Skipped
+		return nil
+	})
+	if err != nil {
+		all.Errors = append(all.Errors, &Error{Err: err})
+	}
+	return all
+}
+
+// Walk calls visit with what each file that paths name holds, one file after the
+// other, and holds one file at a time. It returns the first error of visit, or
+// that of the context; what is wrong with files is in the results.
+//
+// A file that is named is read whatever it is called, and it is an error if it
+// holds no object. A folder is walked in the order of names, as kubectl apply -R
+// does: it reads .yaml, .yml and .json, and skips and counts documents that are no
+// Kubernetes objects. In a folder a symbolic link is read if it leads to a file
+// inside that folder, and is an error if it leads out; links to folders are
+// not followed. Only regular files are ever opened. Paths are "-" for stdin.
+func Walk(ctx context.Context, stdin io.Reader, paths []string, visit func(Result) error) error {
+	for _, path := range paths {
+		w := walker{ctx: ctx, top: path, visit: visit}
+		if err := w.path(stdin); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// A walker reads one path.
+type walker struct {
+	ctx   context.Context
+	top   string
+	root  *os.Root // the folder at top; nothing outside it is opened
+	visit func(Result) error
+}
+
+func (w *walker) path(stdin io.Reader) error {
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	if w.top == "-" {
+		return w.visit(Read(stdin, "-"))
+	}
+	info, err := os.Stat(w.top)
+	switch {
+	case err != nil:
+		return w.fail(w.top, cause(err))
+	case info.IsDir():
+		return w.walk()
+	case !info.Mode().IsRegular():
+		return w.fail(w.top, fmt.Errorf("is %s, no regular file: pass it to standard input", modeName(info.Mode())))
+	}
+	return w.file(w.top, true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
+}
+
+func (w *walker) walk() error {
+	root, err := os.OpenRoot(w.top)
+	if err != nil {
+		return w.fail(w.top, cause(err))
+	}
+	defer root.Close()
+	w.root = root
+	return w.folder(".", 0)
+}
+
+// folder reads what is in a folder, named relative to the root.
+func (w *walker) folder(name string, depth int) error {
+	if depth > maxFolders {
+		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
+	}
+	entries, err := w.entries(name)
+	if err != nil {
+		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
+	}
+	for _, entry := range entries {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		inner := filepath.Join(name, entry.Name())
+		if entry.IsDir() {
+			err = w.folder(inner, depth+1)
+		} else if isManifest(inner) {
+			err = w.entry(inner)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries returns what is in a folder, in the order of names.
+func (w *walker) entries(name string) ([]fs.DirEntry, error) {
+	dir, err := w.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(maxEntries + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if len(entries) > maxEntries {
+		return nil, fmt.Errorf("more than %d entries", maxEntries)
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+// entry reads a file of the folder, or what a symbolic link in it leads to.
+func (w *walker) entry(name string) error {
+	info, err := w.root.Stat(name)
+	switch {
+	case err != nil && w.isLink(name):
+		return w.fail(w.shown(name), errors.New("is a symbolic link that leads nowhere or out of the folder: name the file itself to read it"))
+	case err != nil:
+		return w.fail(w.shown(name), cause(err))
+	case info.IsDir():
+		return nil
+	case !info.Mode().IsRegular():
+		return w.visit(Result{Skipped: 1})
+	}
+	return w.file(w.shown(name), false, func(flag int) (*os.File, error) { return w.root.OpenFile(name, flag, 0) })
+}
+
+func (w *walker) isLink(name string) bool {
+	info, err := w.root.Lstat(name)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
+// file reads a file that was regular a moment ago. Opening does not wait, should
+// it have become a pipe meanwhile.
+func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, error)) error {
+	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	if err != nil {
+		return w.fail(path, cause(err))
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return w.fail(path, cause(err))
+	case !info.Mode().IsRegular():
+		return w.fail(path, errors.New("is no regular file any more"))
+	case info.Size() > MaxFile:
+		return w.fail(path, errTooLarge)
+	}
+	r := reader{file: path, strict: strict}
+	r.read(f)
+	return w.visit(r.Result)
+}
+
+func (w *walker) fail(path string, err error) error {
+	return w.visit(Result{Errors: []*Error{{File: path, Err: err}}})
+}
+
+// shown returns the path of a name in the root as people know it.
+func (w *walker) shown(name string) string { return filepath.Join(w.top, name) }
+
+// isManifest reports whether kubectl would read a file in a folder.
+func isManifest(name string) bool {
+	switch filepath.Ext(name) {
+	case ".yaml", ".yml", ".json":
+		return true
+	}
+	return false
+}
+
+func modeName(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "something special"
+}

@@ -1,0 +1,234 @@
+package resource
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxFile is how many bytes a file or stream may have. An API server takes 3 MiB
+// for one object, and the largest bundles in use are about 5 MiB; YAML takes up
+// to a hundred times its size while it is parsed, so what is larger than this
+// would be a way to use up memory rather than a manifest.
+const MaxFile = 16 << 20
+
+// A Result is what was read: objects in the order of the files and of their
+// places in them, and what could not be read.
+type Result struct {
+	Objects []Object
+	Errors  []*Error
+	Skipped int // documents in folders that are no Kubernetes objects
+}
+
+// Read reads the objects of a stream, which must hold at least one and nothing
+// else. The file is the name that objects and errors carry.
+func Read(r io.Reader, file string) Result {
+	rd := reader{file: file, strict: true}
+	rd.read(r)
+	return rd.Result
+}
+
+// A reader reads one file or stream.
+type reader struct {
+	file    string
+	strict  bool // whether a document that is no Kubernetes object is an error
+	encoder encoder
+	Result
+}
+
+func (r *reader) read(src io.Reader) {
+	data, err := io.ReadAll(io.LimitReader(src, MaxFile+1))
+	if err != nil {
+		r.fail(fmt.Errorf("read: %w", cause(err)))
+		return
+	}
+	if len(data) > MaxFile {
+		r.fail(errTooLarge)
+		return
+	}
+	r.encoder.budget = maxExpanded
+	r.stream(data)
+	if r.strict && len(r.Objects) == 0 && len(r.Errors) == 0 {
+		r.fail(ErrNoObjects)
+	}
+}
+
+var (
+	errTooLarge = fmt.Errorf("is larger than %d MiB", MaxFile>>20)
+	errUTF16    = errors.New("is UTF-16: save it as UTF-8")
+)
+
+func (r *reader) fail(err error) {
+	r.Errors = append(r.Errors, locate(err, r.file))
+}
+
+// stream reads what kubectl reads: JSON values one after the other if the
+// first character is a brace, else YAML documents. JSON of which at most one
+// value can be read is YAML from there on.
+func (r *reader) stream(data []byte) {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		r.fail(errUTF16)
+		return
+	}
+	if !utf8.Valid(data) {
+		data = []byte(string([]rune(string(data)))) // each bad byte becomes U+FFFD, as in kubectl
+	}
+	if !startsWithBrace(data) {
+		r.documents(data, 1, nil)
+		return
+	}
+	read, count, err := r.values(data)
+	switch {
+	case err == nil:
+	case count > 1:
+		r.fail(err)
+	default:
+		rest := skipLine(data[read:])
+		r.documents(rest, 1+bytes.Count(data[:len(data)-len(rest)], []byte("\n")), err)
+	}
+}
+
+// startsWithBrace reports whether kubectl would try JSON. It looks at the
+// first 4096 bytes.
+func startsWithBrace(data []byte) bool {
+	head := data[:min(len(data), 4096)]
+	return bytes.HasPrefix(bytes.TrimLeftFunc(head, unicode.IsSpace), []byte("{"))
+}
+
+// values reads JSON values and returns how many bytes and values there were
+// before the first that could not be read.
+func (r *reader) values(data []byte) (read int64, count int, err error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	line, counted := 1, int64(0)
+	for {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
+			return read, count, nil
+		} else if err != nil {
+			return read, count, jsonError(err, data, dec.InputOffset())
+		}
+		read = dec.InputOffset()
+		count++
+		start := read - int64(len(raw))
+		line += bytes.Count(data[counted:start], []byte("\n"))
+		counted = start
+		p := jsonParser{data: raw, line: int32(line)}
+		n, err := p.value()
+		r.document(n, err)
+	}
+}
+
+// skipLine drops white space up to the end of the first line.
+func skipLine(data []byte) []byte {
+	for len(data) > 0 {
+		c, n := utf8.DecodeRune(data)
+		if !unicode.IsSpace(c) {
+			break
+		}
+		data = data[n:]
+		if c == '\n' {
+			break
+		}
+	}
+	return data
+}
+
+// documents reads YAML documents from the line given on. If the first of them
+// cannot be read, the reason is why it could not be read as JSON, if there is one.
+func (r *reader) documents(data []byte, line int, reason error) {
+	s := splitter{rest: data, line: line}
+	for {
+		doc, start, err := s.next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		var n *node
+		if err == nil {
+			n, err = parseYAML(doc, start)
+		}
+		if err != nil && reason != nil {
+			err = reason
+		}
+		reason = nil
+		r.document(n, err)
+	}
+}
+
+// document takes one document, or the error that it could not be read for.
+func (r *reader) document(n *node, err error) {
+	switch {
+	case err != nil:
+		r.fail(err)
+	case n.isNull():
+	case !n.isKubernetes():
+		r.skip(int(n.line), ErrNotKubernetes)
+	default:
+		r.object(n)
+	}
+}
+
+// skip passes over a document that is no Kubernetes object.
+func (r *reader) skip(line int, err error) {
+	if r.strict {
+		r.fail(at(line, err))
+		return
+	}
+	r.Skipped++
+}
+
+// object takes an object, or all objects of a list. As to kubectl, every object
+// with items is a list.
+func (r *reader) object(n *node) {
+	if items := n.child("items"); items != nil {
+		kind, _ := n.stringAt("kind")
+		apiVersion, _ := n.stringAt("apiVersion")
+		r.items(items, itemKind(kind), apiVersion)
+		return
+	}
+	data, err := r.encoder.encode(n)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	o := identify(n, r.file)
+	o.JSON, o.fields = data, n
+	r.Objects = append(r.Objects, o)
+}
+
+// items takes the items of a list. Those of a typed list, which do not say what
+// they are, are of the kind and version given.
+func (r *reader) items(items *edge, kind, apiVersion string) {
+	if items.isNull() {
+		return
+	}
+	if items.kind != listNode {
+		r.fail(at(int(items.line), errors.New("items is no list")))
+		return
+	}
+	for _, e := range items.kids {
+		item := e.node
+		if kind != "" && item.kind == objectNode && item.child("kind") == nil && item.child("apiVersion") == nil {
+			item = item.typed(kind, apiVersion)
+		}
+		if !item.isKubernetes() {
+			r.fail(at(int(e.line), fmt.Errorf("item of a list %w", ErrNotKubernetes)))
+			continue
+		}
+		r.object(item)
+	}
+}
+
+// typed returns n with a kind and an apiVersion.
+func (n *node) typed(kind, apiVersion string) *node {
+	out := &node{kind: n.kind, line: n.line}
+	out.kids = append(out.kids,
+		edge{"apiVersion", n.line, &node{kind: stringNode, line: n.line, text: apiVersion}},
+		edge{"kind", n.line, &node{kind: stringNode, line: n.line, text: kind}})
+	out.kids = append(out.kids, n.kids...)
+	return out
+}
