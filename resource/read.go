@@ -151,7 +151,7 @@ func (r *reader) documents(data []byte, line int, reason error) {
 		if err == nil {
 			n, err = parseYAML(doc, start)
 		}
-		if err != nil && reason != nil {
+		if reason != nil && err != nil && !errors.Is(err, ErrTrailing) && !errors.Is(err, ErrDuplicateKey) {
 			err = reason
 		}
 		reason = nil
@@ -184,12 +184,18 @@ func (r *reader) skip(line int, err error) {
 // object takes an object, or all objects of a list. As to kubectl, every object
 // with items is a list.
 func (r *reader) object(n *node) {
-	if items := n.child("items"); items != nil {
-		kind, _ := n.stringAt("kind")
-		apiVersion, _ := n.stringAt("apiVersion")
-		r.items(items, itemKind(kind), apiVersion)
+	items := n.child("items")
+	if items == nil {
+		r.single(n)
 		return
 	}
+	kind, _ := n.stringAt("kind")
+	apiVersion, _ := n.stringAt("apiVersion")
+	r.items(items, itemKind(kind), apiVersion)
+}
+
+// single takes one object that is no list.
+func (r *reader) single(n *node) {
 	data, err := r.encoder.encode(n)
 	if err != nil {
 		r.fail(err)
@@ -211,15 +217,25 @@ func (r *reader) items(items *edge, kind, apiVersion string) {
 		return
 	}
 	for _, e := range items.kids {
-		item := e.node
-		if kind != "" && item.kind == objectNode && item.child("kind") == nil && item.child("apiVersion") == nil {
-			item = item.typed(kind, apiVersion)
-		}
-		if !item.isKubernetes() {
-			r.fail(at(int(e.line), fmt.Errorf("item of a list %w", ErrNotKubernetes)))
-			continue
-		}
-		r.object(item)
+		r.item(e, kind, apiVersion)
+	}
+}
+
+// item takes an item of a list, which may be a list itself. kubectl gives up on
+// those; none of their objects shall go unjudged.
+func (r *reader) item(e edge, kind, apiVersion string) {
+	n := e.node
+	if kind != "" && n.kind == objectNode && n.child("kind") == nil && n.child("apiVersion") == nil {
+		n = n.typed(kind, apiVersion)
+	}
+	inner := n.child("items")
+	switch {
+	case !n.isKubernetes():
+		r.fail(at(int(e.line), fmt.Errorf("item of a list %w", ErrNotKubernetes)))
+	case inner != nil && inner.kind == listNode:
+		r.items(inner, "", "")
+	default:
+		r.single(n)
 	}
 }
 

@@ -1,0 +1,179 @@
+package resource
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	kjson "sigs.k8s.io/json"
+)
+
+// A Warning tells of a field that a built-in kind does not have, such as one that
+// is misspelt. The API server refuses it, or drops it if the client asked for that.
+type Warning struct {
+	File  string
+	Line  int    // of the field
+	Field string // such as spec.containers[0].livenessprobe
+}
+
+// String returns "file:line: unknown field ...".
+func (w Warning) String() string {
+	return (&Error{File: w.File, Line: w.Line, Err: fmt.Errorf("unknown field %q", w.Field)}).Error()
+}
+
+// Default returns the object as an API server 1.37 with its default feature gates
+// hands it to admission webhooks, before any of them changed it: read into the
+// type of its kind, which drops nulls and unknown fields and writes quantities
+// in their canonical form, and with defaults set. What only a cluster knows is
+// left out: admission plug-ins such as LimitRanger, and what the registry sets
+// when it stores an object (pod-level requests, a Job's selector, cluster IPs).
+//
+// Lines stay those of the file; a default stands on the line of the nearest
+// ancestor that the file has. Kinds that are not built in are returned as they
+// are. It is an error if the object does not fit its kind, as it is to the API
+// server; the object is then returned as it was.
+func Default(o Object) (Object, []Warning, error) {
+	gvk := schema.FromAPIVersionAndKind(o.APIVersion, o.Kind)
+	if !scheme.Scheme.Recognizes(gvk) {
+		return o, nil, nil
+	}
+	typed, err := scheme.Scheme.New(gvk)
+	if err != nil {
+		return o, nil, o.errorf(o.Line, "read as %s: %w", o.Kind, err)
+	}
+	unknown, err := kjson.UnmarshalStrict(o.JSON, typed)
+	if err != nil {
+		return o, nil, o.misfit(err)
+	}
+	setDefaults(typed)
+	data, err := encodeTyped(typed)
+	if err != nil {
+		return o, nil, o.errorf(o.Line, "write as %s: %w", o.Kind, err)
+	}
+	out := o
+	out.JSON = data
+	return out, o.warnings(unknown), nil
+}
+
+func encodeTyped(typed runtime.Object) ([]byte, error) { return json.Marshal(typed) }
+
+func (o Object) errorf(line int, format string, args ...any) *Error {
+	return &Error{File: o.File, Line: line, Err: fmt.Errorf(format, args...)}
+}
+
+func (o Object) warnings(unknown []error) []Warning {
+	var out []Warning
+	for _, err := range unknown {
+		var field kjson.FieldError
+		if !errors.As(err, &field) {
+			continue
+		}
+		w := Warning{File: o.File, Line: o.Line, Field: field.FieldPath()}
+		if o.fields != nil {
+			w.Line, _ = o.fields.locate(w.Field, "", o.Line)
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
+// misfit rewrites an error of decoding an object as its kind so that it repeats no
+// value, and finds the field's line.
+func (o Object) misfit(err error) *Error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		line, got := o.Line, strings.Fields(wrong.Value + " ?")[0]
+		if o.fields != nil {
+			line, _ = o.fields.locate(wrong.Field, got, o.Line)
+		}
+		return o.errorf(line, "%s is %s, not %s as in %s", wrong.Field, article(got), typeName(wrong.Type), o.Kind)
+	case errors.Is(err, resource.ErrFormatWrong), errors.Is(err, resource.ErrNumeric), errors.Is(err, resource.ErrSuffix):
+		return o.errorf(o.Line, "has a quantity that Kubernetes cannot read")
+	}
+	return o.errorf(o.Line, "does not fit %s %s", o.APIVersion, o.Kind)
+}
+
+func article(jsonKind string) string {
+	switch jsonKind {
+	case "object", "array":
+		return "an " + jsonKind
+	}
+	return "a " + jsonKind
+}
+
+// typeName says in words what JSON a Go type takes.
+func typeName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return typeName(t.Elem())
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.Slice, reflect.Array:
+		return "an array"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	}
+	return fmt.Sprintf("an integer of %d bits", t.Bits())
+}
+
+// locate returns the line of the field that a decoder calls path, such as
+// spec.containers[0].env.value, and whether there is such a field. Decoders do
+// not escape keys, and leave out indexes where they tell of a wrong type: then the
+// first value of the wrong JSON kind is meant. If there is none, it is the line
+// of the nearest ancestor, or line.
+func (n *node) locate(path, wrong string, line int) (int, bool) {
+	path = strings.TrimPrefix(path, ".")
+	if path == "" {
+		return line, wrong == "" || n.jsonKind() == wrong
+	}
+	best := line
+	for i, e := range n.kids {
+		rest, ok := path, n.kind == listNode
+		switch {
+		case ok && path[0] == '[':
+			rest, ok = strings.CutPrefix(path, fmt.Sprintf("[%d]", i))
+		case !ok:
+			rest, ok = strings.CutPrefix(path, e.key)
+			ok = ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+		}
+		if !ok {
+			continue
+		}
+		at, found := e.node.locate(rest, wrong, int(e.line))
+		if found {
+			return at, true
+		}
+		if n.kind == objectNode {
+			best = at
+		}
+	}
+	return best, false
+}
+
+// jsonKind returns what decoders call n.
+func (n *node) jsonKind() string {
+	switch {
+	case n.kind == objectNode:
+		return "object"
+	case n.kind == listNode:
+		return "array"
+	case n.kind == stringNode:
+		return "string"
+	case n.text == "true", n.text == "false":
+		return "bool"
+	case n.text == "null":
+		return "null"
+	}
+	return "number"
+}
