@@ -1,0 +1,279 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// ErrNotReady is what a [Decider] returns as long as it has nothing to decide by.
+// It is answered with 503 and Retry-After: another replica may be ready.
+var ErrNotReady = errors.New("no policies are loaded yet")
+
+// Verdicts, for metrics and logs.
+const (
+	allowed   = "allowed"
+	warned    = "warned"
+	denied    = "denied"
+	patched   = "patched"
+	undecided = "undecided"
+)
+
+// An answer is what becomes of a request: a response, or a refusal.
+type answer struct {
+	refusal  *refusal
+	response admissionv1.AdmissionResponse
+	verdict  string
+	reason   string // why it is undecided, for metrics; one of few
+	fields   []zap.Field
+}
+
+// answer asks the decider and returns by the deadline of t, even where the
+// decider does not. What t holds is given back when the decider ends: one that
+// runs on still uses a CPU.
+func (h *Handler) answer(ctx context.Context, t *turn, req *engine.Request) answer {
+	deciding, cancel := context.WithDeadline(ctx, t.decideBy)
+	done := make(chan answer, 1)
+	go func() {
+		defer t.leave()
+		defer cancel()
+		done <- h.ask(deciding, t.door, req)
+	}()
+	late := time.NewTimer(time.Until(t.answerBy))
+	defer late.Stop()
+	var a answer
+	select {
+	case a = <-done:
+	case <-late.C:
+		a = cannotDecide(t.door, req, "timeout", "no decision was reached in time")
+	}
+	a.response.UID = types.UID(req.UID())
+	h.record(t, req, a)
+	return a
+}
+
+// ask asks the decider. A panic is a failure to decide; neither the answer nor
+// the log has its value, which may hold parts of the object.
+func (h *Handler) ask(ctx context.Context, at door, req *engine.Request) (a answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("panicked", zap.String("uid", req.UID()), zap.String("panic", panicText(p)), zap.ByteString("stack", debug.Stack()))
+			a = cannotDecide(at, req, "panic", "a defect in Lintel kept it from deciding")
+		}
+	}()
+	if at == mutate {
+		m, err := h.decider.Patch(ctx, req)
+		if err != nil {
+			return failed(at, req, err)
+		}
+		return patchAnswer(m)
+	}
+	d, err := h.decider.Review(ctx, req)
+	if err != nil {
+		return failed(at, req, err)
+	}
+	return reviewAnswer(d)
+}
+
+// panicText describes a panic by its type, or by its text where the runtime wrote
+// it: an index out of range, a nil map.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+func failed(at door, req *engine.Request, err error) answer {
+	switch {
+	case errors.Is(err, ErrNotReady):
+		return answer{refusal: refuse(http.StatusServiceUnavailable, "not_ready", "%s", ErrNotReady), verdict: undecided, reason: "not_ready"}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return cannotDecide(at, req, "timeout", "no decision was reached in time")
+	}
+	return cannotDecide(at, req, "error", engine.Printable(err.Error()))
+}
+
+// cannotDecide refuses what was to be validated. What was to be patched passes as
+// it is, since it is validated afterwards.
+func cannotDecide(at door, req *engine.Request, reason, why string) answer {
+	text := engine.Printable(req.Ref().String()) + " could not be judged: " + why
+	a := answer{verdict: undecided, reason: reason}
+	a.response.Allowed = at == mutate
+	a.response.Result = internalError(text)
+	if at == mutate {
+		a.response.Warnings = engine.FitWarnings([]string{"lintel: " + why + "; nothing was patched"})
+	}
+	return a
+}
+
+// maxText bounds the text of a status that the engine did not make.
+const maxText = 4 << 10
+
+func internalError(text string) *metav1.Status {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
+	}
+	return status(http.StatusInternalServerError, metav1.StatusReasonInternalError, text)
+}
+
+func status(code int32, reason metav1.StatusReason, text string) *metav1.Status {
+	return &metav1.Status{Status: metav1.StatusFailure, Code: code, Reason: reason, Message: text}
+}
+
+// reviewAnswer is what the API server is told of a decision.
+func reviewAnswer(d *engine.Decision) answer {
+	a := answer{verdict: verdictOf(d)}
+	a.response.Allowed = d.Allowed()
+	a.response.Warnings = d.Warnings()
+	switch {
+	case a.verdict == denied:
+		a.response.Result = status(http.StatusForbidden, metav1.StatusReasonForbidden, d.Message())
+	case len(d.Errors) > 0:
+		a.reason = "policy"
+		a.response.Result = internalError(undecidedText(d))
+	}
+	a.annotate(map[string][]string{
+		"revision":  {d.Revision},
+		"policies":  d.Evaluated,
+		"denied":    enforced(d, v1alpha1.Deny),
+		"warned":    enforced(d, v1alpha1.Warn),
+		"recorded":  enforced(d, v1alpha1.DryRun),
+		"undecided": names(d.Errors),
+		"excused":   excuses(d.Excused),
+		"passed":    {d.Passed},
+	})
+	return a
+}
+
+// verdictOf sums a decision up. A violation that denies goes before a policy that
+// could not decide.
+func verdictOf(d *engine.Decision) string {
+	switch {
+	case len(enforced(d, v1alpha1.Deny)) > 0:
+		return denied
+	case len(d.Errors) > 0:
+		return undecided
+	case len(enforced(d, v1alpha1.Warn)) > 0:
+		return warned
+	}
+	return allowed
+}
+
+// undecidedText is the text of a decision that some policy could not come to. It
+// has none of its own where the request is allowed all the same.
+func undecidedText(d *engine.Decision) string {
+	if text := d.Message(); text != "" {
+		return text
+	}
+	return "could not be judged by " + strings.Join(names(d.Errors), ", ")
+}
+
+// patchAnswer is what the API server is told of a mutation.
+func patchAnswer(m *engine.Mutation) answer {
+	a := answer{verdict: allowed}
+	a.response.Allowed = true
+	warnings := m.Warnings
+	for _, e := range m.Errors {
+		warnings = append(slices.Clip(warnings), e.Policy+": could not patch: "+e.Err.Error())
+	}
+	a.response.Warnings = engine.FitWarnings(warnings)
+	if len(m.Patch) > 0 {
+		a.verdict = patched
+		kind := admissionv1.PatchTypeJSONPatch
+		a.response.Patch, a.response.PatchType = m.Patch, &kind
+	}
+	if len(m.Errors) > 0 {
+		a.verdict, a.reason = undecided, "policy"
+		a.response.Result = internalError("could not be patched by " + strings.Join(names(m.Errors), ", "))
+	}
+	a.annotate(map[string][]string{
+		"revision":  {m.Revision},
+		"patched":   m.Policies,
+		"recorded":  m.RecordedPolicies,
+		"undecided": names(m.Errors),
+	})
+	return a
+}
+
+// enforced returns the names of the policies with a violation of enforcement e.
+func enforced(d *engine.Decision, e v1alpha1.Enforcement) []string {
+	found := map[string]bool{}
+	for i := range d.Violations {
+		if d.Violations[i].Enforcement == e {
+			found[d.Violations[i].Policy] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func names(errs []*engine.PolicyError) []string {
+	var found []string
+	for _, e := range errs {
+		found = append(found, e.Policy)
+	}
+	return found
+}
+
+func excuses(excused []engine.Excuse) []string {
+	var found []string
+	for _, e := range excused {
+		found = append(found, e.Policy+"="+e.Exception)
+	}
+	return found
+}
+
+// maxAnnotation bounds the value of an audit annotation, in bytes.
+const maxAnnotation = 1 << 10
+
+// annotate tells the audit log and ours which policies did what; what nobody did
+// is left out. The API server puts the webhook's name before each key.
+func (a *answer) annotate(notes map[string][]string) {
+	a.response.AuditAnnotations = map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(notes)) {
+		text := strings.Join(notes[key], ",")
+		if text == "" {
+			continue
+		}
+		if len(text) > maxAnnotation {
+			text = strings.ToValidUTF8(text[:maxAnnotation-len("…")], "") + "…"
+		}
+		a.response.AuditAnnotations[key] = text
+		a.fields = append(a.fields, zap.String(key, text))
+	}
+}
+
+// write encodes the answer and returns the HTTP status code.
+func (h *Handler) write(w http.ResponseWriter, r *http.Request, a answer) int {
+	if a.refusal != nil {
+		return h.refuse(w, r, a.refusal)
+	}
+	review := admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Response: &a.response,
+	}
+	body, err := json.Marshal(&review)
+	if err != nil {
+		return h.refuse(w, r, refuse(http.StatusInternalServerError, "encode", "the answer could not be encoded"))
+	}
+	w.Header().Set("Content-Type", "application/json")
+	// A client that has gone away is nobody's to tell.
+	_, _ = w.Write(body)
+	return http.StatusOK
+}

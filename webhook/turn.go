@@ -1,0 +1,204 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// A turn is one request's way through the handler: when it has to be answered
+// and what it holds meanwhile.
+type turn struct {
+	door     door
+	accepted time.Time
+	decideBy time.Time // the decider's deadline
+	answerBy time.Time // ours, a little later
+	bytes    int
+	queued   time.Duration
+
+	gate *gate
+	held int64 // bytes
+	slot bool
+	once sync.Once
+}
+
+// leave gives back what the turn holds. It may be called more than once.
+func (t *turn) leave() {
+	t.once.Do(func() {
+		if t.slot {
+			t.gate.slots.Release(1)
+		}
+		if t.held > 0 {
+			t.gate.bytes.Release(t.held)
+			t.gate.held.Add(-t.held)
+		}
+	})
+}
+
+// admit refuses what can be refused by its head alone, and sets the deadlines.
+func (h *Handler) admit(r *http.Request, at door, accepted time.Time) (*turn, *refusal) {
+	if what := h.checkHead(r, at); what != nil {
+		return nil, what
+	}
+	budget, ok := h.budget(r.URL.Query())
+	if !ok {
+		return nil, refuse(http.StatusBadRequest, "timeout", "the timeout parameter is no positive duration")
+	}
+	keep := reserve(budget)
+	return &turn{
+		door: at, accepted: accepted, gate: h.gate,
+		decideBy: accepted.Add(budget - keep),
+		answerBy: accepted.Add(budget - keep/2),
+	}, nil
+}
+
+// budget is the time from accepting a request to when its caller gives up.
+func (h *Handler) budget(query url.Values) (time.Duration, bool) {
+	text := query.Get("timeout")
+	if text == "" {
+		return h.timeout, true
+	}
+	asked, err := time.ParseDuration(text)
+	if err != nil || asked <= 0 {
+		return 0, false
+	}
+	return min(asked, h.timeout), true
+}
+
+// reserve is the part of a budget that is kept for encoding the answer and for
+// its way back: a tenth, and no more than 250 ms.
+func reserve(budget time.Duration) time.Duration {
+	return min(budget/10, 250*time.Millisecond)
+}
+
+// share is when a part of the budget is used up.
+func (t *turn) share(percent time.Duration) time.Time {
+	return t.accepted.Add(t.decideBy.Sub(t.accepted) * percent / 100)
+}
+
+// A gate bounds what is held and decided at a time. Both bounds are first come,
+// first served.
+type gate struct {
+	bytes, slots *semaphore.Weighted
+	maxQueue     int64
+	held         atomic.Int64 // bytes
+	waiting      atomic.Int64 // requests
+}
+
+func newGate(cfg Config) *gate {
+	return &gate{
+		bytes:    semaphore.NewWeighted(cfg.MaxBytes),
+		slots:    semaphore.NewWeighted(int64(cfg.MaxConcurrent)),
+		maxQueue: int64(cfg.MaxQueue),
+	}
+}
+
+// errFull reports that there is no room now, nor in time.
+var errFull = errors.New("no room")
+
+// take waits for n of what sem bounds until ctx ends, if so many do not wait yet.
+func (g *gate) take(ctx context.Context, sem *semaphore.Weighted, n int64) error {
+	if sem.TryAcquire(n) {
+		return nil
+	}
+	if g.waiting.Add(1) > g.maxQueue {
+		g.waiting.Add(-1)
+		return errFull
+	}
+	defer g.waiting.Add(-1)
+	if sem.Acquire(ctx, n) != nil {
+		return errFull
+	}
+	return nil
+}
+
+// overloaded asks the API server to try again, which it does within its call.
+func overloaded(reason string) *refusal {
+	return refuse(http.StatusTooManyRequests, reason, "too many requests at once; try again")
+}
+
+// await waits until the request may be decided: at most for a third of its time,
+// because what is decided too late is decided for nobody.
+func (h *Handler) await(ctx context.Context, t *turn) *refusal {
+	ctx, cancel := context.WithDeadline(ctx, t.share(33))
+	defer cancel()
+	began := time.Now()
+	if h.gate.take(ctx, h.gate.slots, 1) != nil {
+		return overloaded("queue")
+	}
+	t.slot = true
+	t.queued = time.Since(began)
+	return nil
+}
+
+// firstRead is how many bytes of a body are allotted before it is known how many
+// come: enough for most reviews.
+const firstRead = 64 << 10
+
+// read reads the body. Bytes are weighed as they come and not as they are
+// announced, so that who announces much and sends little holds little.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, t *turn) ([]byte, *refusal) {
+	conn := http.NewResponseController(w)
+	// Where the deadline cannot be set, the server's own holds.
+	_ = conn.SetReadDeadline(t.share(50))
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	ctx, cancel := context.WithDeadline(r.Context(), t.share(50))
+	defer cancel()
+
+	var body []byte
+	for {
+		grown, what := h.grow(ctx, t, body, r.ContentLength)
+		if what != nil {
+			return nil, what
+		}
+		body = grown
+		n, err := io.ReadFull(r.Body, body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > h.maxBody:
+			return nil, h.tooLarge()
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && isWhole(r, body):
+			return body, nil
+		case err != nil:
+			return nil, unreadable(err)
+		}
+	}
+}
+
+// isWhole tells the end of a body from the end of a connection in the midst of it.
+func isWhole(r *http.Request, body []byte) bool {
+	return r.ContentLength < 0 || int64(len(body)) == r.ContentLength
+}
+
+// grow returns body with room for more: for all of it and the byte that shows its
+// end if that is little, else for twice what there is.
+func (h *Handler) grow(ctx context.Context, t *turn, body []byte, announced int64) ([]byte, *refusal) {
+	if announced < 0 {
+		announced = h.maxBody
+	}
+	size := min(max(firstRead, 2*int64(cap(body))), announced+1)
+	more := size - int64(cap(body))
+	if t.gate.take(ctx, t.gate.bytes, more) != nil {
+		return nil, overloaded("bytes")
+	}
+	t.held += more
+	t.gate.held.Add(more)
+	return append(make([]byte, 0, size), body...), nil
+}
+
+func unreadable(err error) *refusal {
+	var timeout net.Error
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return refuse(http.StatusRequestTimeout, "slow_body", "the body did not come in time")
+	}
+	return refuse(http.StatusBadRequest, "body", "the body could not be read")
+}

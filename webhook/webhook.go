@@ -1,0 +1,200 @@
+// Package webhook answers Kubernetes admission reviews.
+//
+// A [Handler] reads a review, asks its [Decider] and encodes the answer; a
+// [Server] serves it over TLS. Neither holds a policy. A denial is an answer;
+// failing to decide is answered too, by the caller's deadline, with the uid of
+// the request and status code 500.
+//
+// What cannot be an AdmissionReview is refused with an HTTP error and never
+// answered with "allowed": by method, path, content type, encoding, size and
+// first byte, all before anything is decoded. Overload is 429 with Retry-After,
+// which the API server obeys within the same call; a verdict would be a lie.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// The paths that a [Handler] answers.
+const (
+	PathValidate = "/validate"
+	PathMutate   = "/mutate"
+)
+
+// A Decider decides requests. It returns an error only when it could not decide
+// at all: a denial is a Decision. It should return when ctx ends; where it does
+// not, its caller is answered all the same.
+type Decider interface {
+	Review(ctx context.Context, req *engine.Request) (*engine.Decision, error)
+	Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error)
+}
+
+// Funcs is a Decider made of functions. Both are needed.
+type Funcs struct {
+	ReviewFunc func(context.Context, *engine.Request) (*engine.Decision, error)
+	PatchFunc  func(context.Context, *engine.Request) (*engine.Mutation, error)
+}
+
+// Review calls ReviewFunc.
+func (f Funcs) Review(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
+	return f.ReviewFunc(ctx, req)
+}
+
+// Patch calls PatchFunc.
+func (f Funcs) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {
+	return f.PatchFunc(ctx, req)
+}
+
+// Config configures a [Handler]. Only Decider is required.
+type Config struct {
+	Decider Decider
+	// Timeout bounds one request where the API server gives it more or says
+	// nothing. If zero, 8 seconds; at most [MaxTimeout].
+	Timeout time.Duration
+	// MaxBody is how many bytes a review may have. If zero, 32 MiB: the API server
+	// takes requests of 3 MiB, escapes a byte as six, and sends the old object too.
+	MaxBody int64
+	// MaxBytes is how many bytes of all bodies together are held at a time. If
+	// zero, twice MaxBody; it has to be more than MaxBody.
+	MaxBytes int64
+	// MaxConcurrent is how many requests are decided at a time. If zero, four for
+	// each CPU: deciding keeps a CPU busy, save when it waits for a namespace.
+	MaxConcurrent int
+	// MaxQueue is how many requests may wait for their turn. If zero, 64 for each
+	// that is decided at a time; more are shed.
+	MaxQueue int
+	// Metrics is where metrics are registered. If nil, nowhere.
+	Metrics prometheus.Registerer
+	// Log gets one record for each request that was decided. If nil, nothing is logged.
+	Log *zap.Logger
+}
+
+// MaxTimeout is the longest that a request may take, so that its answer is
+// written before the server's write deadline.
+const MaxTimeout = ioTimeout - time.Second
+
+// A Handler answers admission reviews at [PathValidate] and [PathMutate].
+type Handler struct {
+	decider Decider
+	timeout time.Duration
+	maxBody int64
+	gate    *gate
+	metrics *metrics
+	log     *zap.Logger
+}
+
+// New returns a Handler for cfg.
+func New(cfg Config) (*Handler, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	h := &Handler{
+		decider: cfg.Decider,
+		timeout: cfg.Timeout,
+		maxBody: cfg.MaxBody,
+		gate:    newGate(cfg),
+		log:     cfg.Log,
+	}
+	var err error
+	h.metrics, err = newMetrics(cfg.Metrics, h.gate)
+	return h, err
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 8 * time.Second
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = 32 << 20
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = 2 * cfg.MaxBody
+	}
+	if cfg.MaxConcurrent == 0 {
+		cfg.MaxConcurrent = 4 * runtime.GOMAXPROCS(0)
+	}
+	if cfg.MaxQueue == 0 {
+		cfg.MaxQueue = 64 * cfg.MaxConcurrent
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	return cfg
+}
+
+func (cfg Config) check() error {
+	switch {
+	case cfg.Decider == nil:
+		return errors.New("webhook: Config.Decider is nil")
+	case cfg.Timeout < 0 || cfg.Timeout > MaxTimeout:
+		return errors.New("webhook: Config.Timeout is not between 0 and " + MaxTimeout.String())
+	case cfg.MaxBody < 0:
+		return errors.New("webhook: Config.MaxBody is negative")
+	case cfg.MaxBytes <= cfg.MaxBody:
+		return errors.New("webhook: Config.MaxBytes is not more than MaxBody")
+	case cfg.MaxConcurrent < 0:
+		return errors.New("webhook: Config.MaxConcurrent is negative")
+	case cfg.MaxQueue < 0:
+		return errors.New("webhook: Config.MaxQueue is negative")
+	}
+	return nil
+}
+
+// ServeHTTP answers one review.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	accepted := time.Now()
+	door := doorOf(r.URL.Path)
+	code := h.serve(w, r, door, accepted)
+	h.metrics.answered(door, code, time.Since(accepted))
+}
+
+// A door is a path by which reviews come in.
+type door string
+
+const (
+	validate door = "validate"
+	mutate   door = "mutate"
+	nowhere  door = "other"
+)
+
+func doorOf(path string) door {
+	switch path {
+	case PathValidate:
+		return validate
+	case PathMutate:
+		return mutate
+	}
+	return nowhere
+}
+
+// serve answers r and returns the HTTP status code.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, at door, accepted time.Time) int {
+	t, refusal := h.admit(r, at, accepted)
+	if refusal != nil {
+		return h.refuse(w, r, refusal)
+	}
+	body, refusal := h.read(w, r, t)
+	if refusal == nil {
+		t.bytes = len(body)
+		refusal = h.await(r.Context(), t)
+	}
+	var req *engine.Request
+	if refusal == nil {
+		req, refusal = decode(body)
+	}
+	if refusal != nil {
+		t.leave()
+		return h.refuse(w, r, refusal)
+	}
+	return h.write(w, r, h.answer(r.Context(), t, req))
+}
