@@ -1,7 +1,13 @@
 package engine
 
 import (
-	"context"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 )
@@ -13,33 +19,146 @@ type Policy struct {
 	Modules []v1alpha1.Module
 	// FreePackage permits any one package instead of lintel.<name>, and no METADATA.
 	FreePackage bool
-	// Spec overrides METADATA where it says something. Its Source is not read.
+	// Spec goes before METADATA where it says something. Its Source is not read.
 	Spec v1alpha1.PolicySpec
 }
 
-// Config says what a [Set] is made of.
+// Config says what a [Set] is made of. The zero value makes a Set that finds
+// nothing wrong with anything.
 type Config struct {
 	Policies   []Policy
 	Exceptions []v1alpha1.PolicyException
-	// ExcludedNamespaces are never judged, by exact name.
+	// ExcludedNamespaces are never judged, by exact name. If nil,
+	// [DefaultExcludedNamespaces].
 	ExcludedNamespaces []string
-	// ExemptUsers are never judged, by exact name.
+	// ExemptUsers are never judged, by exact name. system:apiserver always is.
 	ExemptUsers []string
-	// Controllers are the users whose violations are recorded and not denied. If nil, DefaultControllers.
+	// Controllers are the users whose violations are recorded and not denied,
+	// by exact name. If nil, [DefaultControllers].
 	Controllers []string
+	// Plurals are the resources of kinds from discovery. One that is not there
+	// is guessed from the kind.
+	Plurals map[schema.GroupKind]string
 }
 
-// Compile makes a Set. Where policies are broken, the error joins a
-// *[PolicyError] for each, and the Set, which is never nil, holds the others.
-func Compile(cfg Config) (*Set, error) { panic("soon") }
+// DefaultExcludedNamespaces returns the namespaces that a cluster cannot do without.
+func DefaultExcludedNamespaces() []string {
+	return []string{"kube-system", "kube-public", "kube-node-lease"}
+}
+
+// DefaultControllers returns the users as whom kube-controller-manager runs the
+// controllers that make pods, claims and what owns them, with and without
+// --use-service-account-credentials.
+func DefaultControllers() []string {
+	users := []string{"system:kube-controller-manager"}
+	for _, name := range []string{
+		"cronjob-controller", "daemon-set-controller", "deployment-controller", "ephemeral-volume-controller",
+		"job-controller", "replicaset-controller", "replication-controller", "statefulset-controller",
+	} {
+		users = append(users, "system:serviceaccount:kube-system:"+name)
+	}
+	return users
+}
+
+// apiserver is the user as whom the API server keeps up its own objects. Denying
+// it the Service "kubernetes" cuts the cluster off from itself.
+const apiserver = "system:apiserver"
 
 // A Set is an immutable set of compiled policies.
-type Set struct{}
+type Set struct {
+	revision    string
+	policies    []*policy // by name
+	index       index
+	exceptions  []exception
+	excluded    map[string]bool
+	exempt      map[string]bool
+	controllers map[string]bool
+}
+
+// Compile makes a Set. Where policies or exceptions are broken the error joins
+// one for each, a *[PolicyError] for a policy; the Set is never nil and holds all
+// the others.
+func Compile(cfg Config) (*Set, error) {
+	s := &Set{
+		excluded:    setOf(cfg.ExcludedNamespaces, DefaultExcludedNamespaces()),
+		exempt:      setOf(append([]string{apiserver}, cfg.ExemptUsers...), nil),
+		controllers: setOf(cfg.Controllers, DefaultControllers()),
+	}
+	var errs []error
+	repeated := repeatedNames(cfg.Policies)
+	for _, src := range cfg.Policies {
+		if err, ok := repeated[src.Name]; ok {
+			errs = append(errs, err)
+			delete(repeated, src.Name)
+		}
+		if isRepeated(cfg.Policies, src.Name) {
+			continue
+		}
+		p, err := compilePolicy(src)
+		if err != nil {
+			errs = append(errs, &PolicyError{Policy: src.Name, Err: err})
+			continue
+		}
+		s.policies = append(s.policies, p)
+	}
+	slices.SortFunc(s.policies, func(a, b *policy) int { return cmp.Compare(a.info.Name, b.info.Name) })
+	s.index = newIndex(s.policies, cfg.Plurals)
+	for _, e := range cfg.Exceptions {
+		compiled, err := newException(e)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("exception %s/%s: %w", e.Namespace, e.Name, err))
+			continue
+		}
+		s.exceptions = append(s.exceptions, compiled)
+	}
+	revision, err := cfg.revision()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	s.revision = revision
+	return s, errors.Join(errs...)
+}
+
+// repeatedNames returns an error for each name that more than one policy has.
+func repeatedNames(policies []Policy) map[string]error {
+	origins := map[string][]string{}
+	for _, p := range policies {
+		origins[p.Name] = append(origins[p.Name], p.Origin)
+	}
+	errs := map[string]error{}
+	for name, from := range origins {
+		if len(from) > 1 {
+			errs[name] = &PolicyError{Policy: name, Err: fmt.Errorf("the name is there more than once: %q", from)}
+		}
+	}
+	return errs
+}
+
+func isRepeated(policies []Policy, name string) bool {
+	n := 0
+	for _, p := range policies {
+		if p.Name == name {
+			n++
+		}
+	}
+	return n > 1
+}
+
+func setOf(names, defaults []string) map[string]bool {
+	if names == nil {
+		names = defaults
+	}
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
 
 // Revision is a hash of all that the Set was made of.
-func (s *Set) Revision() string { panic("soon") }
+func (s *Set) Revision() string { return s.revision }
 
-// Info describes a policy of a Set: METADATA with the Spec laid over it.
+// Info describes a policy of a [Set]: its METADATA with the Spec laid over it.
 type Info struct {
 	Name        string
 	Origin      string
@@ -47,21 +166,69 @@ type Info struct {
 	Description string
 	Severity    Severity
 	Category    string
-	Enforcement v1alpha1.Enforcement
+	Enforcement v1alpha1.Enforcement // without scopes and stages
+	Controlled  bool                 // it denies what built-in controllers make, too
 	Match       v1alpha1.Match
-	Patches     v1alpha1.PatchMode // "off" where it has no patch rule
+	Parameters  map[string]any // the schema of its parameters; nil if it has none
+	Inventory   []InventoryKind
+	// Reviews and PatchesObjects say which kinds of rule it has.
+	Reviews, PatchesObjects bool
+	// Spec has the settings as they are in force.
+	Spec v1alpha1.PolicySpec
+}
+
+// CanDeny reports whether the policy denies anything anywhere at any time: by its
+// own enforcement, in a scope, or from a stage on.
+func (i Info) CanDeny() bool {
+	denies := i.Enforcement == v1alpha1.Deny
+	for _, s := range i.Spec.Scopes {
+		denies = denies || s.Enforcement == v1alpha1.Deny
+	}
+	for _, s := range i.Spec.Stages {
+		denies = denies || s.Enforcement == v1alpha1.Deny
+	}
+	return denies
 }
 
 // Policies describes the policies of the Set, sorted by name.
-func (s *Set) Policies() []Info { panic("soon") }
-
-// Review judges the object of the request. The error says that nothing could be
-// decided at all; a single policy's is in the Decision.
-func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decision, error) {
-	panic("soon")
+func (s *Set) Policies() []Info {
+	infos := make([]Info, len(s.policies))
+	for i, p := range s.policies {
+		infos[i] = p.info
+	}
+	return infos
 }
 
-// Patch asks the patch rules what to change in the object of the request.
-func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutation, error) {
-	panic("soon")
+// Inventory returns the kinds that some policy reads, each once. One is optional
+// if every policy that reads it says so.
+func (s *Set) Inventory() []InventoryKind {
+	kinds := map[kindKey]InventoryKind{}
+	for _, p := range s.policies {
+		for _, k := range p.info.Inventory {
+			key := kindKey{k.APIVersion, k.Kind}
+			if have, ok := kinds[key]; ok {
+				k.Optional = k.Optional && have.Optional
+			}
+			kinds[key] = k
+		}
+	}
+	return slices.SortedFunc(maps.Values(kinds), func(a, b InventoryKind) int {
+		return cmp.Or(cmp.Compare(a.APIVersion, b.APIVersion), cmp.Compare(a.Kind, b.Kind))
+	})
+}
+
+// ExcludedNamespaces returns the namespaces that are never judged, sorted.
+func (s *Set) ExcludedNamespaces() []string { return slices.Sorted(maps.Keys(s.excluded)) }
+
+// passes says why no policy is asked about a request, "" if policies are.
+func (s *Set) passes(r *Request) string {
+	switch {
+	case s.excluded[r.namespace]:
+		return "namespace " + r.namespace + " is excluded"
+	case s.exempt[r.user]:
+		return "user " + r.user + " is exempt"
+	case r.isDeletionInProgress():
+		return "the object is being deleted"
+	}
+	return ""
 }

@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+)
+
+// An InventoryKind is a kind of object that a policy reads beside the request's.
+type InventoryKind struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	// Optional says that the policy works without, where the kind does not exist.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// An Inventory holds the objects that policies may read beside the request's. It
+// never changes; [Inventory.With] and [Inventory.Without] return others that
+// share what they can. The nil Inventory is empty.
+type Inventory struct {
+	// namespaces has the objects by namespace; "" is that of cluster-scoped ones.
+	namespaces map[string]byKind
+}
+
+type (
+	byKind map[kindKey]byName
+	byName map[string]*Object
+	// kindKey is the kind of an object as its apiVersion and kind name it.
+	kindKey struct{ apiVersion, kind string }
+)
+
+// NewInventory returns an inventory of objects. Of two with the same name the
+// last counts.
+func NewInventory(objects ...*Object) *Inventory {
+	inv := &Inventory{namespaces: map[string]byKind{}}
+	for _, o := range objects {
+		ref := o.Ref()
+		kinds, ok := inv.namespaces[ref.Namespace]
+		if !ok {
+			kinds = byKind{}
+			inv.namespaces[ref.Namespace] = kinds
+		}
+		names, ok := kinds[ref.kindKey()]
+		if !ok {
+			names = byName{}
+			kinds[ref.kindKey()] = names
+		}
+		names[ref.Name] = o
+	}
+	return inv
+}
+
+func (o ObjectRef) kindKey() kindKey { return kindKey{o.APIVersion, o.Kind} }
+
+// With returns the inventory with o added, or put in the place of the one of its name.
+func (inv *Inventory) With(o *Object) *Inventory {
+	ref := o.Ref()
+	changed, names := inv.copyTo(ref)
+	names[ref.Name] = o
+	return changed
+}
+
+// Without returns the inventory without the object that ref names.
+func (inv *Inventory) Without(ref ObjectRef) *Inventory {
+	changed, names := inv.copyTo(ref)
+	delete(names, ref.Name)
+	return changed
+}
+
+// copyTo copies the maps that lead to ref and returns the last of them.
+func (inv *Inventory) copyTo(ref ObjectRef) (*Inventory, byName) {
+	var namespaces map[string]byKind
+	if inv != nil {
+		namespaces = inv.namespaces
+	}
+	namespaces = cloneOrMake(namespaces)
+	kinds := cloneOrMake(namespaces[ref.Namespace])
+	names := cloneOrMake(kinds[ref.kindKey()])
+	kinds[ref.kindKey()] = names
+	namespaces[ref.Namespace] = kinds
+	return &Inventory{namespaces: namespaces}, names
+}
+
+func cloneOrMake[M ~map[K]V, K comparable, V any](m M) M {
+	if m == nil {
+		return M{}
+	}
+	return maps.Clone(m)
+}
+
+// A store lets OPA read from an Inventory the kinds that one policy declared.
+// It has no transactions, since an Inventory never changes.
+type store struct {
+	storage.TriggersNotSupported
+	storage.PolicyNotSupported
+	inventory *Inventory
+	kinds     map[kindKey]bool
+}
+
+// errReadOnly reports an attempt to write to a store.
+var errReadOnly = errors.New("the inventory is read-only")
+
+// errNotFound is what a store answers for a path that leads nowhere.
+var errNotFound = &storage.Error{Code: storage.NotFoundErr, Message: "document does not exist"}
+
+// Read returns the document at path below data, as terms.
+func (s *store) Read(_ context.Context, _ storage.Transaction, path storage.Path) (any, error) {
+	if len(path) > 0 && path[0] != "inventory" {
+		return nil, errNotFound
+	}
+	switch len(path) {
+	case 0:
+		return s.root(), nil
+	case 1:
+		return s.all(), nil
+	}
+	switch {
+	case path[1] == "cluster":
+		return s.below("", path[2:])
+	case path[1] != "namespace":
+		return nil, errNotFound
+	case len(path) == 2:
+		return s.allNamespaces(), nil
+	case path[2] == "":
+		return nil, errNotFound
+	}
+	return s.below(path[2], path[3:])
+}
+
+// below returns the document at path, which is groupVersion, kind, name and
+// fields of the object, in a namespace.
+func (s *store) below(namespace string, path storage.Path) (any, error) {
+	if len(path) < 3 {
+		return find(s.namespace(namespace), path)
+	}
+	key := kindKey{path[0], path[1]}
+	if s.inventory == nil || !s.kinds[key] {
+		return nil, errNotFound
+	}
+	o, ok := s.inventory.namespaces[namespace][key][path[2]]
+	if !ok {
+		return nil, errNotFound
+	}
+	return find(o.term.Value, path[3:])
+}
+
+func find(v ast.Value, path storage.Path) (any, error) {
+	for _, step := range path {
+		t := member(v, step)
+		if t == nil {
+			return nil, errNotFound
+		}
+		v = t.Value
+	}
+	return v, nil
+}
+
+// member returns the value of a key of an object or of an index of an array.
+func member(v ast.Value, step string) *ast.Term {
+	switch v := v.(type) {
+	case ast.Object:
+		return v.Get(ast.StringTerm(step))
+	case *ast.Array:
+		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < v.Len() {
+			return v.Elem(i)
+		}
+	}
+	return nil
+}
+
+// root is the whole of data.
+func (s *store) root() ast.Value {
+	return ast.NewObject(ast.Item(ast.StringTerm("inventory"), ast.NewTerm(s.all())))
+}
+
+// all is data.inventory.
+func (s *store) all() ast.Value {
+	return ast.NewObject(
+		ast.Item(ast.StringTerm("cluster"), ast.NewTerm(s.namespace(""))),
+		ast.Item(ast.StringTerm("namespace"), ast.NewTerm(s.allNamespaces())),
+	)
+}
+
+// allNamespaces is data.inventory.namespace.
+func (s *store) allNamespaces() ast.Value {
+	doc := ast.NewObject()
+	if s.inventory != nil {
+		for name := range s.inventory.namespaces {
+			if name != "" {
+				doc.Insert(ast.StringTerm(name), ast.NewTerm(s.namespace(name)))
+			}
+		}
+	}
+	return doc
+}
+
+// namespace is the objects of one namespace by groupVersion, kind and name.
+func (s *store) namespace(name string) ast.Object {
+	versions := map[string]ast.Object{}
+	if s.inventory != nil {
+		for key, objects := range s.inventory.namespaces[name] {
+			if !s.kinds[key] {
+				continue
+			}
+			if versions[key.apiVersion] == nil {
+				versions[key.apiVersion] = ast.NewObject()
+			}
+			versions[key.apiVersion].Insert(ast.StringTerm(key.kind), objects.term())
+		}
+	}
+	doc := ast.NewObject()
+	for _, version := range slices.Sorted(maps.Keys(versions)) {
+		doc.Insert(ast.StringTerm(version), ast.NewTerm(versions[version]))
+	}
+	return doc
+}
+
+func (objects byName) term() *ast.Term {
+	members := make([][2]*ast.Term, 0, len(objects))
+	for name, o := range objects {
+		members = append(members, ast.Item(ast.StringTerm(name), o.term))
+	}
+	return ast.ObjectTerm(members...)
+}
+
+// NewTransaction returns nil: none is needed to read what never changes.
+func (s *store) NewTransaction(context.Context, ...storage.TransactionParams) (storage.Transaction, error) {
+	return nil, nil
+}
+
+// Write refuses.
+func (s *store) Write(context.Context, storage.Transaction, storage.PatchOp, storage.Path, any) error {
+	return errReadOnly
+}
+
+// Truncate refuses.
+func (s *store) Truncate(context.Context, storage.Transaction, storage.TransactionParams, storage.Iterator) error {
+	return errReadOnly
+}
+
+// Commit does nothing.
+func (s *store) Commit(context.Context, storage.Transaction) error { return nil }
+
+// Abort does nothing.
+func (s *store) Abort(context.Context, storage.Transaction) {}

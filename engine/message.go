@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
+)
+
+const (
+	// maxMessage is how long a denial is at most, in bytes. The API server relays
+	// megabytes; nobody reads them.
+	maxMessage = 4 << 10
+	// maxWarning and maxWarnings are how long a warning and all of them together
+	// are at most, in bytes: the API server cuts at 256 and at 4 KiB.
+	maxWarning  = 240
+	maxWarnings = 3500
+)
+
+// Message returns what a denied user reads: every reason at once, worst first. It
+// is "" where the request is allowed.
+func (d *Decision) Message() string {
+	if d.Allowed() {
+		return ""
+	}
+	denied := d.with(v1alpha1.Deny)
+	lines := Lines(denied)
+	for _, e := range d.Errors {
+		if e.OnError == v1alpha1.OnErrorDeny {
+			lines = append(lines, fmt.Sprintf("  %s  could not decide: %s", e.Policy, Printable(e.Err.Error())))
+		}
+	}
+	return strings.Join(slices.Concat([]string{d.headline(denied)}, fit(lines, maxMessage-512), []string{"policies " + d.Revision}), "\n")
+}
+
+// headline says of what object how much is wrong.
+func (d *Decision) headline(denied []Violation) string {
+	name := Printable(cut(d.Object.String(), 256))
+	if len(denied) == 0 {
+		return name + " could not be judged:"
+	}
+	return fmt.Sprintf("%s breaks %s (%s):", name, counted(policyCount(denied), "policy", "policies"),
+		counted(len(denied), "violation", "violations"))
+}
+
+func policyCount(violations []Violation) int {
+	names := map[string]bool{}
+	for _, v := range violations {
+		names[v.Policy] = true
+	}
+	return len(names)
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// with returns the violations of one enforcement.
+func (d *Decision) with(e v1alpha1.Enforcement) []Violation {
+	var found []Violation
+	for _, v := range d.Violations {
+		if v.Enforcement == e {
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+// Lines returns a line for each violation, the names of policies in a column.
+func Lines(violations []Violation) []string {
+	width := 0
+	for _, v := range violations {
+		width = max(width, len(v.Policy))
+	}
+	lines := make([]string, len(violations))
+	for i, v := range violations {
+		lines[i] = fmt.Sprintf("  %-*s  %s", width, v.Policy, v.Text())
+	}
+	return lines
+}
+
+// Text returns where the violation is and what it is, in one line.
+func (v Violation) Text() string {
+	where := Printable(cut(v.Path.String(), 512))
+	if v.Subject != "" {
+		where += " (" + Printable(cut(v.Subject, 128)) + ")"
+	}
+	if where == "" {
+		return Printable(v.Message)
+	}
+	return where + ": " + Printable(v.Message)
+}
+
+// fit returns as many lines as fit into size bytes, and how many did not. A
+// single line that is too long is cut.
+func fit(lines []string, size int) []string {
+	var kept []string
+	for i, line := range lines {
+		if size -= len(line) + 1; size < 0 {
+			if i == 0 {
+				kept, i = append(kept, cut(line, maxMessage-1024)), 1
+			}
+			if rest := len(lines) - i; rest > 0 {
+				kept = append(kept, fmt.Sprintf("  +%d more", rest))
+			}
+			return kept
+		}
+		kept = append(kept, line)
+	}
+	return kept
+}
+
+// Warnings returns what an admitted user is told: violations that only warn, and
+// policies that could not decide and do not deny because of it.
+func (d *Decision) Warnings() []string {
+	var texts []string
+	for _, v := range d.with(v1alpha1.Warn) {
+		text := v.Policy + ": " + v.Text()
+		if v.Existing {
+			text += " (as before)"
+		}
+		texts = append(texts, text)
+	}
+	for _, e := range d.Errors {
+		if e.OnError == v1alpha1.OnErrorAllow {
+			texts = append(texts, e.Policy+": could not decide: "+e.Err.Error())
+		}
+	}
+	return FitWarnings(texts)
+}
+
+// FitWarnings makes texts fit for an API server: each in one line of at most 240
+// bytes, all of them together in 3.5 KiB, the last saying how many are left out.
+func FitWarnings(texts []string) []string {
+	var warnings []string
+	size := 0
+	for i, text := range texts {
+		text = cut(Printable(text), maxWarning)
+		if size += len(text); size > maxWarnings-maxWarning {
+			return append(warnings, fmt.Sprintf("+%d more", len(texts)-i))
+		}
+		warnings = append(warnings, text)
+	}
+	return warnings
+}
+
+// cut shortens s to size bytes, with "…" at the end where something is missing.
+func cut(s string, size int) string {
+	if len(s) <= size {
+		return s
+	}
+	end := size - len("…")
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// Printable returns s with all that would move a terminal's cursor, change its
+// colours or the direction of text, or break a line, written as an escape.
+func Printable(s string) string {
+	if !strings.ContainsFunc(s, isUnprintable) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case !isUnprintable(r):
+			b.WriteRune(r)
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// isUnprintable reports control and format characters and line separators: C0
+// and C1, bidirectional overrides, zero-width characters, U+2028 and U+2029.
+func isUnprintable(r rune) bool {
+	return unicode.Is(unicode.C, r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError
+}

@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
+)
+
+// revision is a hash of all that the Set is made of, whatever order it comes in
+// and wherever it comes from.
+func (c Config) revision() (string, error) {
+	policies := slices.Clone(c.Policies)
+	for i := range policies {
+		policies[i].Origin = ""
+	}
+	slices.SortStableFunc(policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
+
+	plurals := make(map[string]string, len(c.Plurals))
+	for gk, name := range c.Plurals {
+		plurals[gk.String()] = name
+	}
+	hash := sha256.New()
+	for _, part := range []any{policies, c.excuses(), c.ExcludedNamespaces, c.ExemptUsers, c.Controllers, plurals} {
+		if err := json.NewEncoder(hash).Encode(part); err != nil {
+			return "", fmt.Errorf("hash the policies: %w", err)
+		}
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:12], nil
+}
+
+// excuses returns what of the exceptions has a say in decisions, in the order of
+// namespace and name.
+func (c Config) excuses() []v1alpha1.PolicyException {
+	excuses := make([]v1alpha1.PolicyException, len(c.Exceptions))
+	for i, e := range c.Exceptions {
+		excuses[i].Namespace, excuses[i].Name, excuses[i].Spec = e.Namespace, e.Name, e.Spec
+	}
+	slices.SortFunc(excuses, func(a, b v1alpha1.PolicyException) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return excuses
+}
