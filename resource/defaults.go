@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 	kjson "sigs.k8s.io/json"
@@ -52,7 +52,7 @@ func Default(o Object) (Object, []Warning, error) {
 		return o, nil, o.misfit(err)
 	}
 	setDefaults(typed)
-	data, err := encodeTyped(typed)
+	data, err := json.Marshal(typed)
 	if err != nil {
 		return o, nil, o.errorf(o.Line, "write as %s: %w", o.Kind, err)
 	}
@@ -60,8 +60,6 @@ func Default(o Object) (Object, []Warning, error) {
 	out.JSON = data
 	return out, o.warnings(unknown), nil
 }
-
-func encodeTyped(typed runtime.Object) ([]byte, error) { return json.Marshal(typed) }
 
 func (o Object) errorf(line int, format string, args ...any) *Error {
 	return &Error{File: o.File, Line: line, Err: fmt.Errorf(format, args...)}
@@ -89,21 +87,40 @@ func (o Object) misfit(err error) *Error {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong) && wrong.Field != "":
-		line, got := o.Line, strings.Fields(wrong.Value + " ?")[0]
-		if o.fields != nil {
-			line, _ = o.fields.locate(wrong.Field, got, o.Line)
-		}
-		return o.errorf(line, "%s is %s, not %s as in %s", wrong.Field, article(got), typeName(wrong.Type), o.Kind)
+		got := strings.Fields(wrong.Value + " ?")[0]
+		field, line := o.wrongField(wrong.Field, got)
+		return o.errorf(line, "%s is %s, not %s as in %s", field, article(got), typeName(wrong.Type), o.Kind)
 	case errors.Is(err, resource.ErrFormatWrong), errors.Is(err, resource.ErrNumeric), errors.Is(err, resource.ErrSuffix):
 		return o.errorf(o.Line, "has a quantity that Kubernetes cannot read")
 	}
 	return o.errorf(o.Line, "does not fit %s %s", o.APIVersion, o.Kind)
 }
 
+// wrongField returns the path and line of the field of which a decoder tells. The
+// decoder's path may have the names of Go structs in it, as in
+// spec.volumes.VolumeSource.fc.lun.
+func (o Object) wrongField(field, got string) (string, int) {
+	if o.fields == nil {
+		return field, o.Line
+	}
+	line, found := o.fields.locate(field, got, o.Line)
+	if found {
+		return field, line
+	}
+	steps := slices.DeleteFunc(strings.Split(field, "."), func(step string) bool {
+		return step != "" && step[0] >= 'A' && step[0] <= 'Z'
+	})
+	field = strings.Join(steps, ".")
+	line, _ = o.fields.locate(field, got, o.Line)
+	return field, line
+}
+
 func article(jsonKind string) string {
 	switch jsonKind {
 	case "object", "array":
 		return "an " + jsonKind
+	case "bool":
+		return "a boolean"
 	}
 	return "a " + jsonKind
 }

@@ -59,14 +59,23 @@ func setOtherDefaults(obj runtime.Object) {
 		defaultPersistentVolume(o)
 	case *corev1.PersistentVolumeClaim:
 		defaultClaim(o)
+	case *corev1.Endpoints: // core/v1 SetDefaults_Endpoints
+		for _, subset := range o.Subsets {
+			for i := range subset.Ports {
+				defaultValue(&subset.Ports[i].Protocol, corev1.ProtocolTCP)
+			}
+		}
 	case *corev1.LimitRange:
 		defaultLimitRange(o)
 	case *corev1.ResourceQuota:
 		roundUp(o.Spec.Hard)
 		roundUp(o.Status.Hard)
 		roundUp(o.Status.Used)
-	case *autoscalingv1.HorizontalPodAutoscaler:
-		defaultPointer(&o.Spec.MinReplicas, 1) // autoscaling/v1 SetDefaults_HorizontalPodAutoscaler
+	case *autoscalingv1.HorizontalPodAutoscaler: // autoscaling/v1 SetDefaults_HorizontalPodAutoscaler, and conversion.go
+		defaultPointer(&o.Spec.MinReplicas, 1)
+		if o.Annotations["autoscaling.alpha.kubernetes.io/metrics"] == "" {
+			defaultPointer(&o.Spec.TargetCPUUtilizationPercentage, 80)
+		}
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		defaultAutoscaler(o)
 	case *networkingv1.NetworkPolicy:
@@ -141,6 +150,12 @@ func defaultDaemonSet(o *appsv1.DaemonSet) {
 		defaultPointer(&s.RollingUpdate.MaxSurge, intstr.FromInt32(0))
 	}
 	defaultPointer(&o.Spec.RevisionHistoryLimit, 10)
+	if o.Annotations[appsv1.DeprecatedTemplateGeneration] == "" { // Convert_apps_DaemonSet_To_v1_DaemonSet in conversion.go
+		if o.Annotations == nil {
+			o.Annotations = map[string]string{}
+		}
+		o.Annotations[appsv1.DeprecatedTemplateGeneration] = "0"
+	}
 	defaultPodSpec(&o.Spec.Template.Spec)
 }
 
@@ -162,8 +177,10 @@ func defaultStatefulSet(o *appsv1.StatefulSet) {
 	defaultPointer(&o.Spec.Replicas, 1)
 	defaultPointer(&o.Spec.RevisionHistoryLimit, 10)
 	defaultPodSpec(&o.Spec.Template.Spec)
-	for i := range o.Spec.VolumeClaimTemplates {
-		defaultClaim(&o.Spec.VolumeClaimTemplates[i])
+	for i := range o.Spec.VolumeClaimTemplates { // with type: Convert_apps_StatefulSetSpec_To_v1_StatefulSetSpec in conversion.go
+		t := &o.Spec.VolumeClaimTemplates[i]
+		t.APIVersion, t.Kind = "v1", "PersistentVolumeClaim"
+		defaultClaim(t)
 	}
 }
 

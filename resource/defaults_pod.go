@@ -239,12 +239,15 @@ var imageRef = regexp.MustCompile(`^(?:(?:[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*|\[[a
 	`[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*` +
 	`(?::([\w][\w.-]{0,127}))?(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}))?$`)
 
+// imageID is what names an image by its digest alone, and is no reference.
+var imageID = regexp.MustCompile(`^[a-f0-9]{64}$`)
+
 // pullPolicy returns the pull policy of an image: Always for the tag latest, which
 // is the tag of those that have neither tag nor digest. What is no reference at all
 // gets the other one, as in the API server.
 func pullPolicy(image string) corev1.PullPolicy {
 	m := imageRef.FindStringSubmatch(image)
-	if m != nil && (m[1] == "latest" || m[1] == "" && m[2] == "") {
+	if m != nil && !imageID.MatchString(image) && (m[1] == "latest" || m[1] == "" && m[2] == "") {
 		return corev1.PullAlways
 	}
 	return corev1.PullIfNotPresent
