@@ -1,0 +1,135 @@
+// Package controller connects policies with a cluster: it gives the engine what
+// it may know of the cluster while it reviews, and tells the API server which
+// requests to ask about.
+//
+// [Live] decides by the set of policies that is in force, which is swapped whole.
+// It adds to each request its Namespace, the time and the inventory, all from
+// memory; the one thing that is read while a request waits is a Namespace that is
+// too new to be known. A [Registrar] resolves what the policies match against
+// discovery and registers for just that; whatever a policy says, it never asks
+// for what a cluster cannot do without.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/webhook"
+)
+
+// LiveConfig configures a [Live]. Only Namespaces is required.
+type LiveConfig struct {
+	Namespaces *Namespaces      // knows the Namespace objects
+	Inventory  *Inventory       // holds what policies read beside the request; if nil, nothing
+	Now        func() time.Time // if nil, time.Now
+	Log        *zap.Logger      // if nil, nothing is logged
+}
+
+// Live decides by the set of policies that is in force.
+type Live struct {
+	cfg     LiveConfig
+	current atomic.Pointer[loaded]
+}
+
+var _ webhook.Decider = (*Live)(nil)
+
+// loaded is a Set with what is looked up in it for each request.
+type loaded struct {
+	set      *engine.Set
+	excluded map[string]bool
+}
+
+// NewLive returns a Live with no policies in force yet.
+func NewLive(cfg LiveConfig) (*Live, error) {
+	if cfg.Namespaces == nil {
+		return nil, errors.New("controller: LiveConfig.Namespaces is nil")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	return &Live{cfg: cfg}, nil
+}
+
+// Swap puts set in force. A request that is being decided goes on with the one
+// before.
+func (l *Live) Swap(set *engine.Set) {
+	excluded := map[string]bool{}
+	for _, name := range set.ExcludedNamespaces() {
+		excluded[name] = true
+	}
+	l.current.Store(&loaded{set, excluded})
+}
+
+// Revision is that of the policies in force, "" before there are any.
+func (l *Live) Revision() string {
+	if now := l.current.Load(); now != nil {
+		return now.set.Revision()
+	}
+	return ""
+}
+
+// Policies describes the policies in force.
+func (l *Live) Policies() []engine.Info {
+	if now := l.current.Load(); now != nil {
+		return now.set.Policies()
+	}
+	return nil
+}
+
+// Ready returns [webhook.ErrNotReady] as long as requests cannot be decided:
+// there are no policies, or it is not known yet what the cluster holds.
+func (l *Live) Ready() error {
+	switch {
+	case l.current.Load() == nil:
+		return webhook.ErrNotReady
+	case !l.cfg.Namespaces.Synced():
+		return fmt.Errorf("%w: namespaces are being read", webhook.ErrNotReady)
+	case !l.cfg.Inventory.Synced():
+		return fmt.Errorf("%w: the inventory is being read", webhook.ErrNotReady)
+	}
+	return nil
+}
+
+// Review judges the object of the request.
+func (l *Live) Review(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
+	if err := l.Ready(); err != nil {
+		return nil, err
+	}
+	now := l.current.Load()
+	return now.set.Review(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+}
+
+// Patch asks what to change in the object of the request.
+func (l *Live) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {
+	if err := l.Ready(); err != nil {
+		return nil, err
+	}
+	now := l.current.Load()
+	return now.set.Patch(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+}
+
+// complete adds the time and the Namespace. Where that cannot be found out, it
+// is left out: then a policy that goes by it could not decide, and what becomes
+// of the request is that policy's onError; the others decide.
+func (l *Live) complete(ctx context.Context, now *loaded, req *engine.Request) *engine.Request {
+	req = req.At(l.cfg.Now())
+	name := req.Namespace()
+	if name == "" || now.excluded[name] {
+		return req
+	}
+	ns, err := l.cfg.Namespaces.Get(ctx, name)
+	if err != nil {
+		l.cfg.Log.Info("namespace is unknown", zap.String("uid", req.UID()), zap.String("namespace", name), zap.Error(err))
+		return req
+	}
+	return req.In(ns)
+}

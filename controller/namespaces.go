@@ -1,0 +1,70 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// namespaces is the resource of Namespace objects.
+var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+
+// Namespaces knows the Namespace objects of a cluster.
+type Namespaces struct {
+	client dynamic.Interface
+	synced atomic.Bool
+
+	mu     sync.RWMutex
+	byName map[string]*engine.Object
+}
+
+// NewNamespaces returns Namespaces that knows none yet.
+func NewNamespaces(client dynamic.Interface) *Namespaces {
+	return &Namespaces{client: client, byName: map[string]*engine.Object{}}
+}
+
+// Start watches until ctx ends.
+func (n *Namespaces) Start(ctx context.Context) error {
+	return watch(ctx, n.client, namespaces, n, func() { n.synced.Store(true) })
+}
+
+// Synced reports whether those that were there at first are known.
+func (n *Namespaces) Synced() bool { return n.synced.Load() }
+
+// Get returns a Namespace object. One that is not known, because it was made just
+// now, is read from the API server, for at most a second. That reading is not
+// kept, since the watch alone knows the order of changes.
+func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, error) {
+	n.mu.RLock()
+	o, ok := n.byName[name]
+	n.mu.RUnlock()
+	if ok {
+		return o, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	u, err := n.client.Resource(namespaces).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read namespace %q: %w", name, err)
+	}
+	return decodeObject(u)
+}
+
+func (n *Namespaces) put(o *engine.Object) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.byName[o.Ref().Name] = o
+}
+
+func (n *Namespaces) remove(_, name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.byName, name)
+}
