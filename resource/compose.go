@@ -18,7 +18,10 @@ type composer struct {
 	ops, aliased int // values read, and those of them that aliases stand for
 	depth        int // of aliases that are being read
 	anchored     map[*yaml.Node]*anchor
-	lines        [][]byte // of doc, made when needed
+
+	lines [][]byte // of doc, made when needed
+	split int      // the line of doc that runes are of
+	runes []rune
 }
 
 // An anchor is what an alias stands for. It is read once, however many aliases it has.
@@ -204,7 +207,8 @@ func (c *composer) scalar(n *yaml.Node) (any, error) {
 	return guess(n.Value), nil
 }
 
-// hasBang reports whether n has the tag "!", which makes a string of it.
+// hasBang reports whether n has the tag "!", which makes a string of it. The
+// parser says only where n begins, which is at its tag or anchor.
 func (c *composer) hasBang(n *yaml.Node) bool {
 	if c.lines == nil {
 		c.lines = bytes.Split(c.doc, []byte("\n"))
@@ -212,17 +216,25 @@ func (c *composer) hasBang(n *yaml.Node) bool {
 	if n.Line < 1 || n.Line > len(c.lines) {
 		return false
 	}
-	text := []rune(string(c.lines[n.Line-1]))
-	if n.Column < 1 || n.Column > len(text) {
+	if c.split != n.Line {
+		c.split, c.runes = n.Line, []rune(string(c.lines[n.Line-1]))
+	}
+	if n.Column < 1 || n.Column > len(c.runes) {
 		return false
 	}
-	rest := string(text[n.Column-1:])
-	if strings.HasPrefix(rest, "&") {
-		_, rest, _ = strings.Cut(rest, " ")
-		rest = strings.TrimLeft(rest, " \t")
+	text := c.runes[n.Column-1:]
+	if text[0] == '&' {
+		for len(text) > 0 && !isBlank(text[0]) {
+			text = text[1:]
+		}
+		for len(text) > 0 && isBlank(text[0]) {
+			text = text[1:]
+		}
 	}
-	return rest == "!" || len(rest) > 1 && rest[0] == '!' && strings.IndexByte(" \t\r,]}", rest[1]) >= 0
+	return len(text) > 0 && text[0] == '!' && (len(text) == 1 || isBlank(text[1]) || strings.ContainsRune(",]}", text[1]))
 }
+
+func isBlank(r rune) bool { return r == ' ' || r == '\t' || r == '\r' }
 
 // lineOf returns the line of n in the file.
 func (c *composer) lineOf(n *yaml.Node) int32 { return int32(c.line + n.Line - 1) }

@@ -10,11 +10,24 @@ import (
 	"unicode/utf8"
 )
 
-// MaxFile is how many bytes a file or stream may have. An API server takes 3 MiB
-// for one object, and the largest bundles in use are about 5 MiB; YAML takes up
-// to a hundred times its size while it is parsed, so what is larger than this
-// would be a way to use up memory rather than a manifest.
-const MaxFile = 16 << 20
+// Limits of one file or stream. An API server takes 3 MiB for one object, and the
+// largest bundles in use are about 5 MiB.
+const (
+	// MaxFile is how many bytes it may have.
+	MaxFile = 16 << 20
+
+	// maxDocument is how many bytes one YAML document may have, which need not be
+	// one object: it may be a List. YAML can take 150 times its size while it is
+	// parsed, so that more would be a way to use up memory.
+	maxDocument = 8 << 20
+
+	// maxDocuments is how many documents there may be; with what surrounds it,
+	// the shortest object has 100 bytes.
+	maxDocuments = 100_000
+
+	// maxErrors is how many errors are told of.
+	maxErrors = 100
+)
 
 // A Result is what was read: objects in the order of the files and of their
 // places in them, and what could not be read.
@@ -34,9 +47,10 @@ func Read(r io.Reader, file string) Result {
 
 // A reader reads one file or stream.
 type reader struct {
-	file    string
-	strict  bool // whether a document that is no Kubernetes object is an error
-	encoder encoder
+	file      string
+	strict    bool // whether a document that is no Kubernetes object is an error
+	encoder   encoder
+	documents int // met so far
 	Result
 }
 
@@ -58,11 +72,21 @@ func (r *reader) read(src io.Reader) {
 }
 
 var (
+	errTooMany  = fmt.Errorf("has more than %d errors: the others are not shown", maxErrors)
+	errEndless  = fmt.Errorf("has more than %d documents: the others are not read", maxDocuments)
+	errDocument = fmt.Errorf("is larger than %d MiB in one YAML document: split it, or write it as JSON", maxDocument>>20)
 	errTooLarge = fmt.Errorf("is larger than %d MiB", MaxFile>>20)
 	errUTF16    = errors.New("is UTF-16: save it as UTF-8")
 )
 
+// fail records an error, unless there are too many of them already.
 func (r *reader) fail(err error) {
+	if len(r.Errors) > maxErrors {
+		return
+	}
+	if len(r.Errors) == maxErrors {
+		err = errTooMany
+	}
 	r.Errors = append(r.Errors, locate(err, r.file))
 }
 
@@ -79,7 +103,7 @@ func (r *reader) stream(data []byte) {
 		data = []byte(string([]rune(string(data)))) // each bad byte becomes U+FFFD, as in kubectl
 	}
 	if !startsWithBrace(data) {
-		r.documents(data, 1, nil)
+		r.yaml(data, 1, nil)
 		return
 	}
 	read, count, err := r.values(data)
@@ -89,7 +113,7 @@ func (r *reader) stream(data []byte) {
 		r.fail(err)
 	default:
 		rest := skipLine(data[read:])
-		r.documents(rest, 1+bytes.Count(data[:len(data)-len(rest)], []byte("\n")), err)
+		r.yaml(rest, 1+bytes.Count(data[:len(data)-len(rest)], []byte("\n")), err)
 	}
 }
 
@@ -119,7 +143,9 @@ func (r *reader) values(data []byte) (read int64, count int, err error) {
 		counted = start
 		p := jsonParser{data: raw, line: int32(line)}
 		n, err := p.value()
-		r.document(n, err)
+		if !r.document(n, err) {
+			return read, count, nil
+		}
 	}
 }
 
@@ -138,9 +164,9 @@ func skipLine(data []byte) []byte {
 	return data
 }
 
-// documents reads YAML documents from the line given on. If the first of them
+// yaml reads YAML documents from the line given on. If the first of them
 // cannot be read, the reason is why it could not be read as JSON, if there is one.
-func (r *reader) documents(data []byte, line int, reason error) {
+func (r *reader) yaml(data []byte, line int, reason error) {
 	s := splitter{rest: data, line: line}
 	for {
 		doc, start, err := s.next()
@@ -148,19 +174,28 @@ func (r *reader) documents(data []byte, line int, reason error) {
 			return
 		}
 		var n *node
-		if err == nil {
+		if err == nil && len(doc) > maxDocument {
+			err = at(start, errDocument)
+		} else if err == nil {
 			n, err = parseYAML(doc, start)
 		}
 		if reason != nil && err != nil && !errors.Is(err, ErrTrailing) && !errors.Is(err, ErrDuplicateKey) {
 			err = reason
 		}
 		reason = nil
-		r.document(n, err)
+		if !r.document(n, err) {
+			return
+		}
 	}
 }
 
-// document takes one document, or the error that it could not be read for.
-func (r *reader) document(n *node, err error) {
+// document takes one document, or the error that it could not be read for. It
+// reports whether to go on.
+func (r *reader) document(n *node, err error) bool {
+	if r.documents++; r.documents > maxDocuments {
+		r.fail(errEndless)
+		return false
+	}
 	switch {
 	case err != nil:
 		r.fail(err)
@@ -170,6 +205,7 @@ func (r *reader) document(n *node, err error) {
 	default:
 		r.object(n)
 	}
+	return true
 }
 
 // skip passes over a document that is no Kubernetes object.

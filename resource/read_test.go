@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/lintel-policy/lintel/resource"
 )
@@ -434,6 +435,29 @@ func BenchmarkRead(b *testing.B) {
 	for b.Loop() {
 		if got := resource.Read(strings.NewReader(doc), "f"); len(got.Errors) > 0 {
 			b.Fatal(texts(got))
+		}
+	}
+}
+
+// BenchmarkParse is the parse that reading cannot do without, to compare with.
+func BenchmarkParse(b *testing.B) {
+	doc := []byte(deployment(b))
+	b.SetBytes(int64(len(doc)))
+	for b.Loop() {
+		var n yaml.Node
+		if err := yaml.Unmarshal(doc, &n); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkKubectl is what kubectl does for the same object, without lines.
+func BenchmarkKubectl(b *testing.B) {
+	doc := []byte(deployment(b))
+	b.SetBytes(int64(len(doc)))
+	for b.Loop() {
+		if _, err := kubectl(doc); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
