@@ -172,6 +172,8 @@ func (s *Server) newHTTP(ctx context.Context) (*http.Server, error) {
 		MaxHeaderBytes:    maxHeader,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: ioTimeout},
 		ErrorLog:          errorLog,
+		// "OPTIONS *" is answered like any other path where nothing is.
+		DisableGeneralOptionsHandler: true,
 	}, nil
 }
 
@@ -193,11 +195,11 @@ func (s *Server) tls() *tls.Config {
 	}
 }
 
-// exactly answers 404 for a path that is not written as it is served. The mux
-// would send such a client on to another path, which a webhook never wants.
-func exactly(mux http.Handler) http.Handler {
+// exactly answers 404 for a path where nothing is served, or that is not written
+// as it is served: the mux would send such a client on to another path.
+func exactly(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "" || path.Clean(r.URL.Path) != r.URL.Path {
+		if _, pattern := mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
 			http.Error(w, "lintel: nothing is served at this path", http.StatusNotFound)
 			return
 		}

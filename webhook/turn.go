@@ -150,7 +150,6 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, t *turn) ([]byte,
 	conn := http.NewResponseController(w)
 	// Where the deadline cannot be set, the server's own holds.
 	_ = conn.SetReadDeadline(t.share(50))
-	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
 	ctx, cancel := context.WithDeadline(r.Context(), t.share(50))
 	defer cancel()
 
@@ -167,6 +166,9 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, t *turn) ([]byte,
 		case int64(len(body)) > h.maxBody:
 			return nil, h.tooLarge()
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && isWhole(r, body):
+			// Lifted only now: where the rest of a body does not come, the server must
+			// not wait for it either.
+			_ = conn.SetReadDeadline(time.Time{})
 			return body, nil
 		case err != nil:
 			return nil, unreadable(err)
