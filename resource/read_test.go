@@ -375,6 +375,9 @@ func hostile() map[string]struct{ reason, in, want string } {
 		"DeepFlow":    {"Nesting in flow style.", object + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000), "exceeded max depth"},
 		"DeepBlock":   {"Nesting in block style.", object + "\n  " + strings.Repeat("- ", 100_000) + "x\n", "exceeded max depth"},
 		"DeepJSON":    {"Nesting in JSON.", `{"apiVersion":"v1","kind":"X","a":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "}", "exceeded max depth"},
+		"LargeYAML":   {"A document that would take too much memory.", object + strings.Repeat("x", 8<<20), "f:1: is larger than 8 MiB in one YAML document"},
+		"Documents":   {"Documents without end.", strings.Repeat("---\n", 200_010), "has more than 100000 documents"},
+		"Values":      {"JSON without end.", "{\"apiVersion\":\"v1\",\"kind\":\"X\"}" + strings.Repeat("null ", 100_001), "has more than 100000 documents"},
 		"Large":       {"More than the limit.", object + strings.Repeat("x", resource.MaxFile), "is larger than 16 MiB"},
 	}
 }
@@ -391,6 +394,16 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%s\nRead(...): want an error with %q, got %v", tc.reason, tc.want, texts(got))
 			}
 		})
+	}
+}
+
+func TestManyErrors(t *testing.T) {
+	got := resource.Read(strings.NewReader(strings.Repeat("a: b: c\n---\n", 500)+"apiVersion: v1\nkind: X\n"), "f")
+	if len(got.Errors) != 101 || got.Errors[100].Error() != "f: has more than 100 errors: the others are not shown" {
+		t.Errorf("Read(...): got %d errors, the last is %v", len(got.Errors), got.Errors[len(got.Errors)-1])
+	}
+	if len(got.Objects) != 1 {
+		t.Errorf("Read(...): the object behind the errors is not read")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -153,6 +154,7 @@ var seeds = []string{
 	"apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    ---\n    x: y\n",
 	"%YAML 1.1\n---\napiVersion: v1\nkind: Pod\n",
 	"apiVersion: v1\r\nkind: Pod\r\nspec: \"a\r\n  b\"\r\n",
+	"apiVersion: v1\nkind: Pod\nspec: \"a\r\r\n  b\"\r\n",
 	"\xef\xbb\xbfapiVersion: v1\nkind: Pod\n",
 	"apiVersion: v1\nkind: Pod\nx: &a {b: 1, c: 2}\ny: *a\nz:\n  b: 0\n  <<: *a\n  c: 3\n",
 	"apiVersion: v1\nkind: Pod\nx: &a {b: 1}\nz:\n  <<: [*a, {b: 2, d: 3}]\n",
@@ -209,6 +211,36 @@ func FuzzDocument(f *testing.F) {
 		object := append([]byte("apiVersion: v1\nkind: X\nbody:\n  "), bytes.ReplaceAll(data, []byte("\n"), []byte("\n  "))...)
 		if diff := diffKubectl(object); diff != "" {
 			t.Errorf("Read(%q): -kubectl, +got:\n%s", object, diff)
+		}
+	})
+}
+
+// FuzzBytes reads anything at all: every object is JSON that says what the object
+// says, errors are single short lines, and defaults can be asked for.
+func FuzzBytes(f *testing.F) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Add([]byte("apiVersion: v1\nkind: Pod\nspec: {containers: [{image: \xff}]}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		res := resource.Read(bytes.NewReader(data), "f")
+		for _, o := range res.Objects {
+			got, ok := decoded(o.JSON).(map[string]any)
+			if !ok || got["kind"] != o.Kind || got["apiVersion"] != o.APIVersion {
+				t.Errorf("Read(%q): %s %s is %s", data, o.APIVersion, o.Kind, o.JSON)
+			}
+			lines := bytes.Count(data, []byte("\n")) + bytes.Count(data, []byte("\r")) + 1
+			if o.Line < 1 || o.Line > lines+bytes.Count(data, []byte("\xc2\x85"))+bytes.Count(data, []byte("\xe2\x80")) {
+				t.Errorf("Read(%q): an object on line %d", data, o.Line)
+			}
+			if d, _, err := resource.Default(o); err == nil && !json.Valid(d.JSON) {
+				t.Errorf("Default(%s): %s", o.JSON, d.JSON)
+			}
+		}
+		for _, e := range res.Errors {
+			if text := e.Error(); len(text) > 1200 || strings.ContainsAny(text, "\n\r\x1b") {
+				t.Errorf("Read(%q): error %q", data, text)
+			}
 		}
 	})
 }
