@@ -44,9 +44,9 @@ import (
 // controllers.
 type Config struct {
 	Assets          string              // folder of the binaries; if empty, KUBEBUILDER_ASSETS, else what `make controlplane` built
-	APIServerArgs   []string            // further flags of kube-apiserver; they come last, so they win over those set here
+	APIServerArgs   []string            // further flags of kube-apiserver; they come last, so they replace those set here, and add to those that are lists
 	Controllers     bool                // whether to run kube-controller-manager, with all its controllers
-	ControllerArgs  []string            // further flags of kube-controller-manager; they come last
+	ControllerArgs  []string            // further flags of kube-controller-manager, in the same way
 	AdmissionConfig string              // path of an AdmissionConfiguration file for kube-apiserver; if empty, none
 	Log             io.Writer           // gets what components print, each line after its component's name; if nil, it is only kept for errors
 	Timeout         time.Duration       // bounds Start, and each Restart; if zero, one minute
@@ -120,7 +120,7 @@ func prepare(cfg Config) (*Cluster, error) {
 	}
 	pki, err := newPKI(folder.path)
 	if err != nil {
-		folder.remove()
+		_ = folder.remove()
 		return nil, err
 	}
 	return &Cluster{

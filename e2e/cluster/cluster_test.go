@@ -3,8 +3,10 @@ package cluster_test
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +48,7 @@ func TestStartFails(t *testing.T) {
 		},
 		"NotInTime": {
 			reason: "A component that is not ready in time is named, with what it answered last.",
-			cfg:    cluster.Config{Timeout: 1500 * time.Millisecond},
+			cfg:    cluster.Config{Timeout: 5 * time.Second, APIServerArgs: []string{"--etcd-cafile=" + strangersCA(t)}},
 			want:   []string{"wait for kube-apiserver to be ready", "deadline exceeded", "last answer"},
 		},
 	}
@@ -71,6 +73,19 @@ func TestStartFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// strangersCA is the path of a certificate that signed none of a cluster's.
+func strangersCA(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	path := filepath.Join(t.TempDir(), "ca.crt")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // folders counts the clusters that have a folder.
@@ -112,9 +127,13 @@ func TestPortNeverFree(t *testing.T) {
 	}
 	defer taken.Close()
 	port := func() (int, error) { return taken.Addr().(*net.TCPAddr).Port, nil }
+	begin := time.Now()
 	_, err = cluster.Start(t.Context(), cluster.Config{Port: port})
 	if err == nil || !strings.Contains(err.Error(), "port is in use") {
 		t.Errorf("Start(...) on a taken port: got %v, want that the port is in use", err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("Start(...) on a taken port took %s: it waits for who has it", took)
 	}
 }
 

@@ -4,9 +4,12 @@ package cluster_test
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,6 +77,20 @@ func gone(t *testing.T, folder string, folderToo bool) {
 	}
 }
 
+// TestOwnGroups holds that what a terminal sends to the owner's process group
+// does not reach components, which are to be ended in order.
+func TestOwnGroups(t *testing.T) {
+	found := processes(t, shared.Cluster(t).Folder(), time.Now())
+	if len(found) != 3 {
+		t.Errorf("a cluster with controllers has %d processes, want 3", len(found))
+	}
+	for pid, line := range found {
+		if group, err := syscall.Getpgid(pid); group != pid {
+			t.Errorf("process %d is in group %d (%v), want its own: %s", pid, group, err, line)
+		}
+	}
+}
+
 func TestStop(t *testing.T) {
 	cases := map[string]struct {
 		reason string
@@ -128,48 +145,48 @@ func TestOwnerEnds(t *testing.T) {
 	cases := map[string]struct {
 		reason string
 		role   string
-		signal syscall.Signal // 0: it ends by itself
+		signal syscall.Signal // to the process group, as a terminal does; 0: it ends by itself
 		code   int            // -1: ended by the signal
 		clean  bool           // whether it removes the folder itself
 	}{
 		"Killed":      {"Nothing outlives an owner that is killed.", "owner:waits", syscall.SIGKILL, -1, false},
-		"Interrupted": {"Nothing outlives an owner that Ctrl-C ends.", "owner:waits", syscall.SIGINT, 2, false},
+		"Interrupted": {"Nothing outlives an owner that Ctrl-C ends.", "owner:waits", syscall.SIGINT, -1, false},
 		"Panicked":    {"Nothing outlives an owner that panics.", "owner:panics", 0, 2, false},
 		"Exited":      {"Nothing outlives an owner that forgets to stop.", "owner:exits", 0, 0, false},
 		"SharedInterrupted": {
-			"Ctrl-C during the tests of a package stops the cluster that they share.", "shares", syscall.SIGINT, 130, true,
+			"Ctrl-C during the tests of a package stops the cluster that they share, in order.",
+			"shares", syscall.SIGINT, 130, true,
 		},
-		"SharedTerminated": {
-			"So does a request to terminate.", "shares", syscall.SIGTERM, 130, true,
-		},
+		"SharedTerminated": {"So does a request to terminate.", "shares", syscall.SIGTERM, 130, true},
 	}
+	var left []string
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			cmd, folder := owner(t, tc.role)
 			if tc.signal != 0 {
-				if err := cmd.Process.Signal(tc.signal); err != nil {
+				if err := syscall.Kill(-cmd.Process.Pid, tc.signal); err != nil {
 					t.Fatal(err)
 				}
 			}
 			_ = cmd.Wait()
-			got := cmd.ProcessState.ExitCode()
-			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); tc.signal == syscall.SIGINT && status.Signaled() {
-				got = 2 // as a shell's child it is ended by the signal, as go test's it exits
-			}
-			if got != tc.code {
+			if got := cmd.ProcessState.ExitCode(); got != tc.code {
 				t.Errorf("%s\nthe owner: exit %d, want %d", tc.reason, got, tc.code)
 			}
+			if tc.clean && cmd.Stderr.(*bytes.Buffer).Len() > 0 {
+				t.Errorf("%s\nthe owner says:\n%s", tc.reason, cmd.Stderr)
+			}
 			gone(t, folder, tc.clean)
-			if tc.clean {
-				return
-			}
-			// The next cluster removes what this one could not.
-			c := start(t, cluster.Config{})
-			gone(t, folder, true)
-			if _, err := os.Stat(c.Folder()); err != nil {
-				t.Errorf("%s\nthe next cluster: %v", tc.reason, err)
-			}
+			left = append(left, folder)
 		})
+	}
+	// The next cluster removes what others could not, and only that.
+	living := shared.Cluster(t).Folder()
+	_ = start(t, cluster.Config{})
+	for _, folder := range left {
+		gone(t, folder, true)
+	}
+	if _, err := os.Stat(living); err != nil {
+		t.Errorf("the folder of a living cluster: %v", err)
 	}
 }
 
@@ -179,6 +196,8 @@ func owner(t *testing.T, role string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestRole$")
 	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	cmd.Stderr = &bytes.Buffer{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -193,6 +212,26 @@ func owner(t *testing.T, role string) (*exec.Cmd, string) {
 		t.Fatalf("the owner of a cluster says %q (%v)\n%s", line, err, rest)
 	}
 	return cmd, strings.TrimSpace(line)
+}
+
+// TestEtcdIsPrivate holds that etcd, which nothing but its certificates
+// protects, answers nobody else on this machine.
+func TestEtcdIsPrivate(t *testing.T) {
+	c := shared.Cluster(t)
+	for _, line := range processes(t, filepath.Join(c.Folder(), "etcd")+"\x00", time.Now()) {
+		_, url, _ := strings.Cut(line, "--listen-client-urls=")
+		url, _, _ = strings.Cut(url, " ")
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		resp, err := client.Get(url + "/version")
+		if err == nil {
+			resp.Body.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "certificate required") {
+			t.Errorf("GET %s/version without a certificate: got %v, want that one is required", url, err)
+		}
+		return
+	}
+	t.Error("no etcd found")
 }
 
 // TestMissingFails holds that tests fail, and are not skipped, where there are

@@ -58,7 +58,7 @@ func (c *Cluster) path(name string) string { return filepath.Join(c.folder.path,
 // does; the error then has the last answer and the end of the log.
 func await(ctx context.Context, p *process, what string, check func(context.Context) error) error {
 	for {
-		err := checkOnce(ctx, check)
+		err := checkOnce(ctx, p, check)
 		if err == nil {
 			return nil
 		}
@@ -72,10 +72,20 @@ func await(ctx context.Context, p *process, what string, check func(context.Cont
 	}
 }
 
-// checkOnce bounds one check.
-func checkOnce(ctx context.Context, check func(context.Context) error) error {
+// checkOnce bounds one check, also by the end of the process: where somebody
+// else has its port, they may never answer.
+func checkOnce(ctx context.Context, p *process, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, answerIn)
 	defer cancel()
+	checked := make(chan struct{})
+	defer close(checked)
+	go func() {
+		select {
+		case <-p.done:
+			cancel()
+		case <-checked:
+		}
+	}()
 	return check(ctx)
 }
 

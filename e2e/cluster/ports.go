@@ -27,9 +27,9 @@ const (
 func freePort() (int, error) {
 	var err error
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort)
+		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // a port is no secret
 		var listener net.Listener
-		if listener, err = net.Listen("tcp", hostPort(port)); err == nil {
+		if listener, err = net.Listen("tcp", hostPort(port)); err == nil { //nolint:noctx // it does not block
 			return port, listener.Close()
 		}
 	}

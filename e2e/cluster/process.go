@@ -16,9 +16,9 @@ const (
 	sigStop = syscall.SIGSTOP
 	sigCont = syscall.SIGCONT
 
-	// grace is how long a component may take to end when asked. An API server
-	// with idle connections takes well below a second.
-	grace = 5 * time.Second
+	// grace is how long a component may take to end when asked. It takes one
+	// second, but an API server with watches open would wait for their clients.
+	grace = 2 * time.Second
 
 	// drain is how long output may still come after a process has ended.
 	drain = time.Second
@@ -52,7 +52,7 @@ func startProcess(name Component, binary string, args, env []string, logPath str
 		return nil, fmt.Errorf("look at the log of %s: %w", name, err)
 	}
 	p := &process{name: name, log: log, logStart: info.Size(), done: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = exec.Command(binary, args...) //nolint:noctx // it outlives the context that Start has
 	p.cmd.Env = env
 	p.cmd.SysProcAttr = tied()
 	p.cmd.WaitDelay = drain

@@ -44,15 +44,15 @@ func New(cfg cluster.Config) *Shared { return &Shared{cfg: cfg} }
 
 // Cluster is the control plane, which the first call starts. The test fails at
 // once where that could not be done.
-func (s *Shared) Cluster(t testing.TB) *cluster.Cluster {
-	t.Helper()
+func (s *Shared) Cluster(tb testing.TB) *cluster.Cluster {
+	tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cluster == nil && s.err == nil {
-		s.cluster, s.err = cluster.Start(t.Context(), s.cfg)
+		s.cluster, s.err = cluster.Start(tb.Context(), s.cfg)
 	}
 	if s.err != nil {
-		t.Fatal(s.err)
+		tb.Fatal(s.err)
 	}
 	return s.cluster
 }
