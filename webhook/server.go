@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -42,6 +43,11 @@ type ServerConfig struct {
 	LameDuck time.Duration
 	// Grace is how long requests in flight may take after that. If zero, 5 seconds.
 	Grace time.Duration
+	// NotAfter returns when the serving certificate ends, for a metric. If nil,
+	// there is none.
+	NotAfter func() time.Time
+	// Metrics is where that metric is registered. If nil, nowhere.
+	Metrics prometheus.Registerer
 	// Log gets what goes wrong with connections, at level debug. If nil, nothing
 	// is logged.
 	Log *zap.Logger
@@ -80,6 +86,11 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
+	}
+	if cfg.Metrics != nil && cfg.NotAfter != nil {
+		if err := cfg.Metrics.Register(expiry(cfg.NotAfter)); err != nil {
+			return nil, fmt.Errorf("register metric of certificate: %w", err)
+		}
 	}
 	return &Server{cfg: cfg, mux: http.NewServeMux()}, nil
 }
@@ -162,7 +173,7 @@ func (s *Server) newHTTP(ctx context.Context) (*http.Server, error) {
 	}
 	base := context.WithoutCancel(ctx)
 	return &http.Server{
-		Handler:           exactly(s.mux),
+		Handler:           http.HandlerFunc(s.route),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		TLSConfig:         s.tls(),
 		ReadHeaderTimeout: ioTimeout,
@@ -195,14 +206,17 @@ func (s *Server) tls() *tls.Config {
 	}
 }
 
-// exactly answers 404 for a path where nothing is served, or that is not written
-// as it is served: the mux would send such a client on to another path.
-func exactly(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
-			http.Error(w, "lintel: nothing is served at this path", http.StatusNotFound)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+// route answers 404 for a path where nothing is served, or that is not written as
+// it is served: the mux would send such a client on to another path. Once the
+// server is to stop, it asks clients to leave their connections with the answer,
+// so that none is in use when it is closed.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if s.state.Load() == stopping {
+		w.Header().Set("Connection", "close") // for HTTP/2, a GOAWAY
+	}
+	if _, pattern := s.mux.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path {
+		http.Error(w, "lintel: nothing is served at this path", http.StatusNotFound)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
 }

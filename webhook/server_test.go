@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -220,6 +222,11 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 	if err := s.server.StartedChecker()(nil); err == nil {
 		t.Error("while it stops, the check passes, and load balancers go on sending")
 	}
+	late := s.dial(t)
+	_, _ = io.WriteString(late, strings.Replace(head, "validate", "mutate", 1)+fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(review("u-6", "good")), review("u-6", "good")))
+	if res, err := http.ReadResponse(bufio.NewReader(late), nil); err != nil || !res.Close {
+		t.Errorf("an answer while load balancers still send: want one that asks to close the connection, got %+v (%v)", res, err)
+	}
 	if got := s.post(t, webhook.PathMutate, review("u-6", "good")); got.code != 200 {
 		t.Errorf("a request that comes while load balancers still send: want 200, got %d", got.code)
 	}
@@ -237,6 +244,10 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 		}
 	case <-time.After(5*time.Second - time.Since(began)):
 		t.Error("the server has not ended 5 s after it was told to, while a client is slow")
+	}
+	_ = slow.SetReadDeadline(time.Now().Add(time.Second))
+	if _, err := slow.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection of a slow client after the end: want it closed, got %v", err)
 	}
 	if conn, err := net.Dial("tcp", s.address); err == nil {
 		_ = conn.Close()
@@ -399,5 +410,48 @@ func TestSeriesAreFixed(t *testing.T) {
 	}
 	if after := count(); after != before {
 		t.Errorf("series: %d after one namespace, user and path, %d after fifty", before, after)
+	}
+}
+
+func TestRevisionAndExpiry(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	now := "one"
+	_, err := webhook.New(webhook.Config{Metrics: registry, Decider: webhook.Funcs{}, Revision: func() string { return now }})
+	if err != nil {
+		t.Fatalf("New(...): %v", err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	defer listener.Close()
+	_, err = webhook.NewServer(webhook.ServerConfig{
+		Listener: listener, Metrics: registry, NotAfter: func() time.Time { return time.Unix(1234, 0) },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none") },
+	})
+	if err != nil {
+		t.Fatalf("NewServer(...): %v", err)
+	}
+	if got := value(t, registry, "lintel_webhook_certificate_expiry_seconds"); got != 1234 {
+		t.Errorf("lintel_webhook_certificate_expiry_seconds: want 1234, got %v", got)
+	}
+	for _, revision := range []string{"one", "two"} {
+		now = revision
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatalf("Gather(): %v", err)
+		}
+		var got []string
+		for _, f := range families {
+			if f.GetName() == "lintel_webhook_revision_info" {
+				for _, m := range f.Metric {
+					got = append(got, m.Label[0].GetValue())
+				}
+			}
+		}
+		if len(got) != 1 || got[0] != revision {
+			t.Errorf("lintel_webhook_revision_info: want %s alone, got %v", revision, got)
+		}
 	}
 }

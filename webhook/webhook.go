@@ -72,6 +72,9 @@ type Config struct {
 	// MaxQueue is how many requests may wait for their turn. If zero, 64 for each
 	// that is decided at a time; more are shed.
 	MaxQueue int
+	// Revision returns that of the policies in force, for a metric. If nil, there
+	// is none.
+	Revision func() string
 	// Metrics is where metrics are registered. If nil, nowhere.
 	Metrics prometheus.Registerer
 	// Log gets one record for each request that was decided. If nil, nothing is logged.
@@ -106,7 +109,7 @@ func New(cfg Config) (*Handler, error) {
 		log:     cfg.Log,
 	}
 	var err error
-	h.metrics, err = newMetrics(cfg.Metrics, h.gate)
+	h.metrics, err = newMetrics(cfg, h.gate)
 	return h, err
 }
 
