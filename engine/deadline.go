@@ -21,6 +21,7 @@ func inTime[T any](ctx context.Context, n int, step func(i int, cancel topdown.C
 	cancel := topdown.NewCancel()
 	done := make(chan T, n)
 	go func() {
+		growStack()
 		for i := range n {
 			if cancel.Cancelled() {
 				return
@@ -39,3 +40,16 @@ func inTime[T any](ctx context.Context, n int, step func(i int, cancel topdown.C
 	}
 	return answers
 }
+
+// growStack makes room on the stack of a new goroutine at once. The evaluator
+// calls itself a hundred frames deep, and to double the stack on the way there
+// again and again, copying it each time, took a sixth of the time of a review.
+//
+//go:noinline
+func growStack() {
+	var room [96 << 10]byte
+	touch(&room)
+}
+
+//go:noinline
+func touch(room *[96 << 10]byte) { room[0] = 1 }

@@ -27,13 +27,13 @@ type evaluation struct {
 	inventory *Inventory
 	time      time.Time
 	cancel    topdown.Cancel // nil if nothing cancels
-	shared    topdown.VirtualCache
+	shared    frame
 }
 
 // with returns the evaluation for another input.review.
 func (e *evaluation) with(review *ast.Term) *evaluation {
 	c := *e
-	c.review, c.shared = review, topdown.NewVirtualCache()
+	c.review, c.shared = review, newFrame()
 	return &c
 }
 
@@ -43,7 +43,7 @@ func (e *evaluation) ask(ctx context.Context, p *policy, q *query, parameters *a
 	defer func() {
 		if recover() != nil {
 			value, err = nil, errPanicked
-			e.shared = topdown.NewVirtualCache() // its frames may be out of step
+			e.shared = newFrame() // its frames may be out of step
 		}
 	}()
 	err = e.query(p, q, parameters).Iter(ctx, func(r topdown.QueryResult) error {
@@ -73,14 +73,20 @@ func (e *evaluation) query(p *policy, q *query, parameters *ast.Term) *topdown.Q
 		WithBuiltins(Builtins()).
 		WithStrictBuiltinErrors(true).
 		WithMetrics(metrics.NoOp()).
-		WithTime(e.time)
+		WithTime(e.time).
+		WithVirtualCache(newRuleCache(e.sharedWith(p)))
 	if e.cancel != nil {
 		query = query.WithCancel(e.cancel)
 	}
-	if p.ownPackage {
-		query = query.WithVirtualCache(&libraryCache{own: topdown.NewVirtualCache(), shared: e.shared})
-	}
 	return query
+}
+
+// sharedWith returns the frame that p has in common with other policies.
+func (e *evaluation) sharedWith(p *policy) frame {
+	if p.ownPackage {
+		return e.shared
+	}
+	return newFrame()
 }
 
 // withoutValues returns an error of the evaluator that says what kind of failure
@@ -96,36 +102,3 @@ func withoutValues(err error) error {
 	}
 	return fmt.Errorf("%s%s", e.Code, where)
 }
-
-// A libraryCache is the cache of one query for the values of rules. What the
-// library's own rules yield depends on input.review alone, so it goes to a cache
-// that all queries of an evaluation share.
-type libraryCache struct {
-	own, shared topdown.VirtualCache
-	depth       int // frames pushed by `with`, in which the input may be another
-}
-
-func (c *libraryCache) cacheFor(ref ast.Ref) topdown.VirtualCache {
-	if c.depth == 0 && len(ref) > len(libraryRef) && ref[1].Equal(libraryRef[1]) && ref[2].Equal(libraryRef[2]) {
-		return c.shared
-	}
-	return c.own
-}
-
-// Get returns the value of ref, or that it is undefined.
-func (c *libraryCache) Get(ref ast.Ref) (*ast.Term, bool) { return c.cacheFor(ref).Get(ref) }
-
-// Put keeps the value of ref.
-func (c *libraryCache) Put(ref ast.Ref, value *ast.Term) { c.cacheFor(ref).Put(ref, value) }
-
-// Push begins a frame.
-func (c *libraryCache) Push() { c.depth++; c.own.Push() }
-
-// Pop ends the frame that began last.
-func (c *libraryCache) Pop() { c.depth--; c.own.Pop() }
-
-// Keys returns the keys of the frame that began last.
-func (c *libraryCache) Keys() []ast.Ref { return c.own.Keys() }
-
-// libraryRef is the package of the shared library.
-var libraryRef = ast.MustParseRef("data.lintel.workload")

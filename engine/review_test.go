@@ -181,7 +181,7 @@ violation contains {"msg": "a", "path": ["l", 9]}`),
 			reason: "No policy can repeat what it never sees.",
 			policies: []engine.Policy{policyWith("a", strings.NewReplacer("[apps]", `[""]`, "[Deployment]", `[Secret]`).Replace(metadataOf),
 				`violation contains {"msg": sprintf("%v", [object.keys(input.review.object)])}`)},
-			ask: ask{group: "core", kind: "Secret", object: object{"apiVersion": "v1", "kind": "Secret", "data": object{"a": "b"}, "stringData": object{}}},
+			ask:  ask{group: "core", kind: "Secret", object: object{"apiVersion": "v1", "kind": "Secret", "data": object{"a": "b"}, "stringData": object{}}},
 			want: []string{`deny a : {"apiVersion", "kind"}`},
 		},
 		"ManagedFieldsWhenRead": {
