@@ -26,25 +26,38 @@ func (d *Decision) Message() string {
 	if d.Allowed() {
 		return ""
 	}
-	denied := d.with(v1alpha1.Deny)
+	denied := d.With(v1alpha1.Deny)
 	lines := Lines(denied)
 	for _, e := range d.Errors {
 		if e.OnError == v1alpha1.OnErrorDeny {
 			lines = append(lines, fmt.Sprintf("  %s  could not decide: %s", e.Policy, Printable(e.Err.Error())))
 		}
 	}
-	return strings.Join(slices.Concat([]string{d.headline(denied)}, fit(lines, maxMessage-512), []string{"policies " + d.Revision}), "\n")
+	headline := d.Object.Printable() + " could not be judged:"
+	if len(denied) > 0 {
+		headline = Headline(d.Object, denied)
+	}
+	return strings.Join(slices.Concat([]string{headline}, fit(lines, maxMessage-512), []string{Footer(d.Revision)}), "\n")
 }
 
-// headline says of what object how much is wrong.
-func (d *Decision) headline(denied []Violation) string {
-	name := Printable(cut(d.Object.String(), 256))
-	if len(denied) == 0 {
-		return name + " could not be judged:"
-	}
-	return fmt.Sprintf("%s breaks %s (%s):", name, counted(policyCount(denied), "policy", "policies"),
-		counted(len(denied), "violation", "violations"))
+// Headline says how many policies an object breaks and in how many points. The
+// lines of [Lines] come after it.
+func Headline(object ObjectRef, violations []Violation) string {
+	return fmt.Sprintf("%s breaks %s (%s):", object.Printable(), Counted(policyCount(violations), "policy", "policies"),
+		Counted(len(violations), "violation", "violations"))
 }
+
+// shownRevision is how many characters of a revision people read. It is enough to
+// tell sets apart, and a search for it finds the whole one in logs.
+const shownRevision = 7
+
+// Footer says by which policies it was decided. It is the last line.
+func Footer(revision string) string {
+	return "policies " + revision[:min(len(revision), shownRevision)]
+}
+
+// Printable returns the name of the object, short and without what a terminal obeys.
+func (o ObjectRef) Printable() string { return Printable(cut(o.String(), 256)) }
 
 func policyCount(violations []Violation) int {
 	names := map[string]bool{}
@@ -54,15 +67,16 @@ func policyCount(violations []Violation) int {
 	return len(names)
 }
 
-func counted(n int, one, many string) string {
+// Counted returns n with the noun that goes with it.
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// with returns the violations of one enforcement.
-func (d *Decision) with(e v1alpha1.Enforcement) []Violation {
+// With returns the violations of one enforcement, in their order.
+func (d *Decision) With(e v1alpha1.Enforcement) []Violation {
 	var found []Violation
 	for _, v := range d.Violations {
 		if v.Enforcement == e {
@@ -120,7 +134,7 @@ func fit(lines []string, size int) []string {
 // policies that could not decide and do not deny because of it.
 func (d *Decision) Warnings() []string {
 	var texts []string
-	for _, v := range d.with(v1alpha1.Warn) {
+	for _, v := range d.With(v1alpha1.Warn) {
 		text := v.Policy + ": " + v.Text()
 		if v.Existing {
 			text += " (as before)"
