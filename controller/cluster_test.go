@@ -62,6 +62,7 @@ type gate struct {
 	client  *kubernetes.Clientset
 	dynamic dynamic.Interface
 	live    *controller.Live
+	found   func(*controller.Catalog)
 	stop    func() error // removes the registration, then stops serving
 
 	mu    sync.Mutex
@@ -113,7 +114,12 @@ func start(t *testing.T, rego string, spec v1alpha1.PolicySpec) *gate {
 	namespaces := controller.NewNamespaces(g.dynamic)
 	must(t, "watch namespaces", namespaces.Start(t.Context()))
 	inventory := controller.NewInventory(g.dynamic)
-	must(t, "watch inventory", inventory.Watch(t.Context(), set.Inventory(), catalog))
+	g.found = func(c *controller.Catalog) {
+		if err := inventory.Watch(t.Context(), set.Inventory(), c); err != nil {
+			t.Errorf("watch inventory: %v", err)
+		}
+	}
+	g.found(catalog)
 	g.live, err = controller.NewLive(controller.LiveConfig{Namespaces: namespaces, Inventory: inventory})
 	must(t, "make live", err)
 	g.live.Swap(set)
@@ -148,7 +154,7 @@ func (g *gate) serve(t *testing.T) {
 	registrar, err := controller.NewRegistrar(controller.RegistrarConfig{
 		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Policies: g.live.Policies,
 		Target:    controller.Target{URL: "https://" + listener.Addr().String(), CABundle: authority.Pair().Certificate},
-		APIServer: g.config.Host, FailClosed: true, Refresh: 200 * time.Millisecond,
+		APIServer: g.config.Host, FailClosed: true, Refresh: 200 * time.Millisecond, Discovered: g.found,
 	})
 	must(t, "make registrar", err)
 	g.run(t, server, registrar)
@@ -372,6 +378,11 @@ violation contains {"msg": sprintf("ConfigMap %s has the same name", [name])} if
 	name := input.review.object.metadata.name
 	data.inventory.namespace[input.review.namespace]["v1"].ConfigMap[name]
 }
+
+violation contains {"msg": sprintf("Nothing %s has the same name", [name])} if {
+	name := input.review.object.metadata.name
+	data.inventory.namespace[input.review.namespace]["example.org/v1"].Nothing[name]
+}
 `
 
 func TestWhatTheClusterHolds(t *testing.T) {
@@ -404,6 +415,16 @@ func TestWhatTheClusterHolds(t *testing.T) {
 	eventually(t, "a deleted object to leave the inventory", func() bool { return !denied("strict", "web") })
 	must(t, "label namespace", g.patch("/api/v1/namespaces/lax", `{"metadata":{"labels":{"twins":"forbidden"}}}`))
 	eventually(t, "a changed label to count", func() bool { return denied("lax", "web") })
+
+	if denied("strict", "late") {
+		t.Error("a kind that does not exist yet: want it empty, and the pod admitted")
+	}
+	create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+		strings.NewReplacer("widget", "nothing", "Widget", "Nothing", "example.com", "example.org").Replace(widgetCRD))
+	eventually(t, "an object of a kind that has come to be in the inventory", func() bool {
+		_ = g.create("/apis/example.org/v1/namespaces/strict/nothings", `{"apiVersion":"example.org/v1","kind":"Nothing","metadata":{"name":"late"}}`)
+		return denied("strict", "late")
+	})
 }
 
 func TestNamespaceThatTheWatchLacks(t *testing.T) {

@@ -35,6 +35,7 @@ type LiveConfig struct {
 type Live struct {
 	cfg     LiveConfig
 	current atomic.Pointer[loaded]
+	ready   atomic.Bool
 }
 
 var _ webhook.Decider = (*Live)(nil)
@@ -60,7 +61,8 @@ func NewLive(cfg LiveConfig) (*Live, error) {
 }
 
 // Swap puts set in force. A request that is being decided goes on with the one
-// before.
+// before. Where set reads kinds that were not read before, [Inventory.Synced] is
+// to be waited for first.
 func (l *Live) Swap(set *engine.Set) {
 	excluded := map[string]bool{}
 	for _, name := range set.ExcludedNamespaces() {
@@ -86,9 +88,12 @@ func (l *Live) Policies() []engine.Info {
 }
 
 // Ready returns [webhook.ErrNotReady] as long as requests cannot be decided:
-// there are no policies, or it is not known yet what the cluster holds.
+// there are no policies, or it is not known yet what the cluster holds. Once
+// they can be, they always can: a kind that comes later was empty before.
 func (l *Live) Ready() error {
 	switch {
+	case l.ready.Load():
+		return nil
 	case l.current.Load() == nil:
 		return webhook.ErrNotReady
 	case !l.cfg.Namespaces.Synced():
@@ -96,6 +101,7 @@ func (l *Live) Ready() error {
 	case !l.cfg.Inventory.Synced():
 		return fmt.Errorf("%w: the inventory is being read", webhook.ErrNotReady)
 	}
+	l.ready.Store(true)
 	return nil
 }
 

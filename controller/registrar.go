@@ -44,6 +44,9 @@ type RegistrarConfig struct {
 	// Refresh is how often discovery is read for kinds that have come or gone. If
 	// zero, 30 seconds.
 	Refresh time.Duration
+	// Discovered is called with each catalog that was read, before anything is
+	// registered by it. If nil, nothing is.
+	Discovered func(*Catalog)
 	// Log says what is registered and what is pending. If nil, nothing is logged.
 	Log *zap.Logger
 }
@@ -96,6 +99,9 @@ func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 		return Registration{}, err
 	}
 	r.catalog = catalog
+	if r.cfg.Discovered != nil {
+		r.cfg.Discovered(catalog)
+	}
 	policies := r.cfg.Policies()
 	review, reviewErr := ReviewRules(policies, catalog)
 	patch, patchErr := PatchRules(policies, catalog)
@@ -139,9 +145,9 @@ func (r *Registrar) apply(ctx context.Context, reg Registration) error {
 // log says what has been registered.
 func (r *Registrar) log(reg Registration) {
 	r.cfg.Log.Info("registered", zap.String("name", r.cfg.Name),
-		zap.Int("validating", len(reg.Validating.Webhooks)), zap.Int("mutating", len(reg.Mutating.Webhooks)))
+		zap.Int("validating", len(reg.Validating.Webhooks)), zap.Int("mutating", len(reg.Mutating.Webhooks)), zap.Int("pending", len(reg.Pending)))
 	for _, p := range reg.Pending {
-		r.cfg.Log.Info("kind does not exist yet", zap.String("policy", p.Policy), zap.Stringer("kind", p.Kind))
+		r.cfg.Log.Debug("kind does not exist yet", zap.String("policy", p.Policy), zap.Stringer("kind", p.Kind))
 	}
 	for _, p := range reg.Never {
 		r.cfg.Log.Info("kind is never asked about", zap.String("policy", p.Policy), zap.Stringer("kind", p.Kind))
