@@ -1,0 +1,188 @@
+// Package report writes what policies found: text for people, JSON for programs.
+//
+// A [Report] is what one run found, in the order of the objects. A [Format] writes
+// it; [New] knows them by name. Which of the findings count as a failure is not
+// decided here: a Report counts, its caller draws the conclusion.
+//
+// Text that comes from objects may be hostile. No format writes a character that
+// would move a terminal's cursor or change the direction of text.
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// A Report is what one run found.
+type Report struct {
+	// Revision is that of the set of policies.
+	Revision string
+	// Objects are all that were judged or passed, in order.
+	Objects []Object
+	// Errors are what kept the run from telling: of files, of objects, of policies.
+	Errors []Error
+	// Warnings are of the input, not of policies, such as a misspelt field.
+	Warnings []Note
+	// Assumptions say what was taken for granted because nobody could know it.
+	Assumptions []string
+	// Skipped is how many documents were no Kubernetes objects.
+	Skipped int
+}
+
+// An Object is what was found of one object.
+type Object struct {
+	Ref        engine.ObjectRef
+	Source     Source // where the object begins
+	Violations []Violation
+	Patches    []Patch
+	// Notes say what patches left out and why.
+	Notes []string
+	// Errors are the policies that could not decide.
+	Errors []*engine.PolicyError
+	// Err says why the object could not be judged at all; nil if it was.
+	Err error
+	// Passed says why no policy was asked; "" if policies were.
+	Passed string
+}
+
+// A Violation is one of an object of a report.
+type Violation struct {
+	engine.Violation
+	Source Source // of the nearest ancestor of the path that the file has
+}
+
+// A Source is a place in a file. The zero Source is of what comes from no file.
+type Source struct {
+	File string `json:"file"`
+	Line int    `json:"line,omitempty"` // from 1; 0 if it is not known
+}
+
+// A Patch is one that is made, or would be.
+type Patch struct {
+	Mode     v1alpha1.PatchMode // apply or record
+	Policies []string           // the names of those that contributed
+	JSON     json.RawMessage    // RFC 6902
+}
+
+// An Error says what kept a run from telling. All but Message may be empty.
+type Error struct {
+	Source  Source
+	Policy  string
+	Object  *engine.ObjectRef
+	Message string
+}
+
+// A Note is a remark on a place in a file.
+type Note struct {
+	Source  Source
+	Message string
+}
+
+// NewObject returns what a decision and the mutation that went before it say of
+// an object. The mutation may be nil. at says where a field stands; if nil, the
+// object is from no file.
+func NewObject(d *engine.Decision, m *engine.Mutation, at func(engine.Path) Source) Object {
+	if at == nil {
+		at = func(engine.Path) Source { return Source{} }
+	}
+	o := Object{Ref: d.Object, Source: at(nil), Passed: d.Passed}
+	for _, v := range d.Violations {
+		o.Violations = append(o.Violations, Violation{v, at(v.Path)})
+	}
+	o.Errors = slices.Clone(d.Errors)
+	if m != nil {
+		o.add(m)
+	}
+	return o
+}
+
+// add takes up a mutation. A policy that could not patch for the reason that it
+// could not decide is told of once.
+func (o *Object) add(m *engine.Mutation) {
+	if m.Patch != nil {
+		o.Patches = append(o.Patches, Patch{v1alpha1.PatchApply, m.Policies, m.Patch})
+	}
+	if m.Recorded != nil {
+		o.Patches = append(o.Patches, Patch{v1alpha1.PatchRecord, m.RecordedPolicies, m.Recorded})
+	}
+	o.Notes = m.Warnings
+	for _, e := range m.Errors {
+		same := func(have *engine.PolicyError) bool {
+			return have.Policy == e.Policy && have.Error() == e.Error()
+		}
+		if !slices.ContainsFunc(o.Errors, same) {
+			o.Errors = append(o.Errors, e)
+		}
+	}
+	slices.SortStableFunc(o.Errors, func(a, b *engine.PolicyError) int { return cmp.Compare(a.Policy, b.Policy) })
+}
+
+// with returns the violations of one enforcement.
+func (o *Object) with(e v1alpha1.Enforcement) []Violation {
+	var found []Violation
+	for _, v := range o.Violations {
+		if v.Enforcement == e {
+			found = append(found, v)
+		}
+	}
+	return found
+}
+
+// A Summary counts objects: one that is denied and warned about counts as both.
+type Summary struct {
+	Objects int `json:"objects"`
+	Denied  int `json:"denied"`
+	Warned  int `json:"warned"`
+	Patched int `json:"patched"`
+	// Passed are those that no policy was asked about, because of their namespace.
+	Passed int `json:"passed"`
+	// Undecided are those that could not be judged, or that would be refused because
+	// a policy could not decide.
+	Undecided int `json:"undecided"`
+	// Skipped is how many documents were no Kubernetes objects.
+	Skipped int `json:"skipped"`
+}
+
+// Summary counts what is in the report.
+func (r *Report) Summary() Summary {
+	s := Summary{Objects: len(r.Objects), Skipped: r.Skipped}
+	for i := range r.Objects {
+		o := &r.Objects[i]
+		s.Denied += one(len(o.with(v1alpha1.Deny)) > 0)
+		s.Warned += one(len(o.with(v1alpha1.Warn)) > 0 || o.hasError(v1alpha1.OnErrorAllow))
+		s.Patched += one(slices.ContainsFunc(o.Patches, func(p Patch) bool { return p.Mode == v1alpha1.PatchApply }))
+		s.Passed += one(o.Passed != "")
+		s.Undecided += one(o.Err != nil || o.hasError(v1alpha1.OnErrorDeny))
+	}
+	return s
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (o *Object) hasError(onError v1alpha1.OnError) bool {
+	return slices.ContainsFunc(o.Errors, func(e *engine.PolicyError) bool { return e.OnError == onError })
+}
+
+// AllErrors returns the errors of the run, those of its objects included.
+func (r *Report) AllErrors() []Error {
+	all := slices.Clone(r.Errors)
+	for i := range r.Objects {
+		o := &r.Objects[i]
+		if o.Err != nil {
+			all = append(all, Error{Source: o.Source, Object: &o.Ref, Message: o.Err.Error()})
+		}
+		for _, e := range o.Errors {
+			all = append(all, Error{Source: o.Source, Policy: e.Policy, Object: &o.Ref, Message: "could not decide: " + e.Err.Error()})
+		}
+	}
+	return all
+}
