@@ -24,154 +24,193 @@
 #         description: A startup probe stands in for a missing liveness probe.
 #         type: boolean
 #         default: false
-#       maxInitialDelaySeconds:
-#         description: The longest initialDelaySeconds that is accepted.
-#         type: integer
-#         minimum: 0
-#       maxPeriodSeconds:
-#         description: The longest periodSeconds that is accepted.
-#         type: integer
-#         minimum: 1
-#       maxTimeoutSeconds:
-#         description: The longest timeoutSeconds that is accepted.
-#         type: integer
-#         minimum: 1
-#       maxFailureThreshold:
-#         description: The highest failureThreshold that is accepted.
-#         type: integer
-#         minimum: 1
+#       maximum:
+#         description: The highest values that a probe may have, each where it is set.
+#         type: object
+#         properties:
+#           initialDelaySeconds: {type: integer, minimum: 0}
+#           periodSeconds: {type: integer, minimum: 1}
+#           timeoutSeconds: {type: integer, minimum: 1}
+#           failureThreshold: {type: integer, minimum: 1}
 package lintel.probes
 
 import data.lintel.workload
 
-_consequence := {
-	"livenessProbe": "no livenessProbe, so a container that hangs is never restarted",
+# Each probe with the message of its absence.
+_missing := {
+	"livenessProbe": "no livenessProbe",
 	"readinessProbe": "no readinessProbe, so traffic arrives before it can be served",
 }
 
-_handlers := ["httpGet", "tcpSocket", "grpc", "exec"]
-
 # METADATA
 # title: A probe is missing
-violation contains {"msg": _consequence[probe], "path": found.path, "fix": fix} if {
-	workload.runs_for_long
-	some found in workload.lasting_containers
-	some probe in ["livenessProbe", "readinessProbe"]
+violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
+	some found in _suspects
+	some probe, msg in _missing
 	not is_object(object.get(found.container, probe, null))
-	not _excused_by_startup(probe, found.container)
+	not _excused(probe, found.container)
 
 	fix := sprintf("%s:\n  httpGet: {path: /healthz, port: 8080}", [probe])
 }
 
 # METADATA
-# title: A probe has no handler
-violation contains {"msg": msg, "path": array.concat(found.path, [probe]), "fix": fix} if {
-	workload.runs_for_long
-	some found in workload.lasting_containers
-	some probe in ["livenessProbe", "readinessProbe"]
+# title: A probe asks nothing
+violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
+	some found in _suspects
+	some probe, _ in _missing
 	is_object(found.container[probe])
-	not found.container[probe].httpGet
-	not _has_handler(found.container[probe])
+	not _asks(found.container[probe])
+	not _excused(probe, found.container)
 
-	msg := sprintf("the %s asks nothing, so it is no probe", [probe])
-	fix := "give the probe one of httpGet, tcpSocket, grpc and exec with a command"
+	msg := sprintf("no %s: the one that is there asks nothing", [probe])
+	fix := "give the probe an httpGet, tcpSocket or grpc with a port, or an exec with a command"
 }
 
 # METADATA
 # title: A probe cannot fail
-violation contains {"msg": msg, "path": array.concat(found.path, [probe, "exec", "command"]), "fix": fix} if {
-	workload.runs_for_long
-	some found in workload.lasting_containers
-	some probe in ["livenessProbe", "readinessProbe"]
-	_cannot_fail(found.container[probe].exec.command)
+violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
+	some found in _suspects
+	some probe, _ in _missing
+	_cannot_fail(found.container[probe])
+	not _excused(probe, found.container)
 
-	msg := sprintf("the command of the %s cannot fail, so it is no probe", [probe])
+	msg := sprintf("no %s: the command of the one that is there cannot fail", [probe])
 	fix := "ask the application itself, such as by httpGet on the port that it serves"
 }
 
 # METADATA
 # title: A probe names a port that is not there
-violation contains {"msg": msg, "path": array.concat(found.path, [probe, handler, "port"]), "fix": fix} if {
-	workload.runs_for_long
-	some found in workload.lasting_containers
-	some probe in ["livenessProbe", "readinessProbe"]
+violation contains {"msg": msg, "path": workload.path(found, [probe, handler, "port"]), "fix": fix} if {
+	some found in _suspects
+	some probe in ["livenessProbe", "readinessProbe", "startupProbe"]
 	some handler in ["httpGet", "tcpSocket"]
 	port := found.container[probe][handler].port
 	is_string(port)
-	not regex.match(`^[0-9]+$`, port)
-	not _declares_port(found.container, port)
+	not _declares(found.container, port)
+	not regex.match(`^[0-9]+$`, port) # a number is a port, declared or not
 
 	msg := sprintf("the %s asks port %q, which the container does not declare", [probe, port])
-	fix := "declare the port under ports, or give its number"
+	fix := sprintf("ports: [{name: %s, containerPort: 8080}]", [port])
 }
 
 # METADATA
 # title: A probe is slower than allowed
-violation contains {"msg": msg, "path": array.concat(found.path, [probe, field]), "fix": fix} if {
-	some field, parameter in {
-		"initialDelaySeconds": "maxInitialDelaySeconds",
-		"periodSeconds": "maxPeriodSeconds",
-		"timeoutSeconds": "maxTimeoutSeconds",
-		"failureThreshold": "maxFailureThreshold",
-	}
-	highest := input.parameters[parameter]
+violation contains {"msg": msg, "path": workload.path(found, [probe, field]), "fix": fix} if {
+	some field, highest in input.parameters.maximum
 	workload.runs_for_long
 	some found in workload.lasting_containers
-	some probe in ["livenessProbe", "readinessProbe"]
+	some probe, _ in _missing
 	value := found.container[probe][field]
+	is_number(value)
 	value > highest
 
-	msg := sprintf("the %s of the %s is %v, more than the %v that is allowed", [field, probe, value, highest])
+	msg := sprintf("%s of the %s is %v, more than the %v that is allowed", [field, probe, value, highest])
 	fix := sprintf("%s: %v", [field, highest])
 }
 
-_excused_by_startup("livenessProbe", container) if {
+# The containers that have to have probes, without those that one look shows to be
+# well: both probes ask a port by httpGet, and no more is to be said of them.
+_suspects := [found |
+	some found in workload.lasting_containers
+	not _is_well(found.container)
+	workload.runs_for_long
+]
+
+_is_well(container) if {
+	is_number(container.livenessProbe.httpGet.port)
+	is_number(container.readinessProbe.httpGet.port)
+	not container.startupProbe
+}
+
+_is_well(container) if {
+	container.livenessProbe.httpGet.port == container.readinessProbe.httpGet.port
+	some port in container.ports
+	port.name == container.livenessProbe.httpGet.port
+	not container.startupProbe
+}
+
+_excused("livenessProbe", container) if {
 	input.parameters.startupIsEnough
-	_has_handler(container.startupProbe)
-	not _cannot_fail(object.get(container.startupProbe, ["exec", "command"], []))
+	probe := container.startupProbe
+	_asks(probe)
+	not _cannot_fail(probe)
 }
 
-_has_handler(probe) if {
+_asks(probe) if {
 	some handler in ["httpGet", "tcpSocket", "grpc"]
-	is_object(probe[handler])
+	type_name(probe[handler].port) in ["number", "string"]
 }
 
-_has_handler(probe) if count(probe.exec.command) > 0
+_asks(probe) if probe.exec.command[0]
 
-_declares_port(container, name) if {
+_declares(container, name) if {
 	some port in container.ports
 	port.name == name
 }
 
-# A command that always succeeds, given as such or to a shell.
-_cannot_fail(command) if {
-	count(command) > 0
-	_is_idle(concat(" ", command))
+_cannot_fail(probe) if {
+	not _asks_port(probe)
+	words := [sprintf("%v", [word]) | some word in probe.exec.command]
+	_always_succeeds(words)
 }
 
-_cannot_fail(command) if {
-	regex.match(`(^|/)(sh|bash|ash|dash|ksh|zsh)$`, command[0])
-	some i
-	regex.match(`^-[a-z]*c$`, command[i])
-	_script_cannot_fail(command[i + 1])
+_asks_port(probe) if {
+	some handler in ["httpGet", "tcpSocket", "grpc"]
+	probe[handler].port
 }
 
-_cannot_fail(command) if {
-	regex.match(`(^|/)(busybox|env)$`, command[0])
-	_is_idle(concat(" ", array.slice(command, 1, count(command))))
+# A command as such, or behind one that runs it.
+_always_succeeds(words) if _is_idle(concat(" ", words))
+
+_always_succeeds(words) if {
+	regex.match(`^([\w./-]*/)?(busybox|env|command|exec|nice|nohup|tini|dumb-init)$`, words[0])
+	_idle_after(words, 1)
 }
 
-_script_cannot_fail(script) if {
+_always_succeeds(words) if {
+	regex.match(`^([\w./-]*/)?timeout$`, words[0])
+	_idle_after(words, 2)
+}
+
+_always_succeeds(words) if {
+	some i, word in words
+	i < 4
+	regex.match(`^([\w./-]*/)?(sh|bash|ash|dash|ksh|zsh)$`, word)
+	some j, flag in words
+	j > i
+	regex.match(`^-[a-z]*c[a-z]*$`, flag)
+	_script_always_succeeds(words[j + 1])
+}
+
+_always_succeeds(words) if {
+	regex.match(`(?i)^cmd(\.exe)?$`, words[0])
+	regex.match(`(?i)^\s*/c\s+(exit(\s+/b)?(\s+0)?|echo\s[^&|<>]*|rem\s.*)\s*$`, concat(" ", array.slice(words, 1, count(words))))
+}
+
+_idle_after(words, i) if {
+	count(words) > i
+	_is_idle(concat(" ", array.slice(words, i, count(words))))
+}
+
+# Nothing in it can fail, or what fails is made good at the end by || true.
+_script_always_succeeds(script) if {
 	every part in regex.split(`[;&|\n]+`, script) {
 		_is_idle(part)
 	}
 }
 
-_script_cannot_fail(script) if {
-	regex.match(`(\|\||;|\n)\s*(/(usr/)?bin/)?(true|:|exit\s+0)\s*;?\s*$`, script)
+_script_always_succeeds(script) if {
+	regex.match(`^[^;&\n]*(&&[^;&\n]*)*\|\|\s*([\w./-]*/)?(true|:|exit\s+0)\s*;?\s*$`, script)
+	not regex.match(`\b(exit\s+[^0\s]|exec|kill)`, script)
 }
 
-# What always succeeds: nothing, true, :, exit 0, echo, printf and sleep.
+_script_always_succeeds(script) if {
+	regex.match(`[;\n]\s*([\w./-]*/)?(true|:|exit\s+0)\s*;?\s*$`, script)
+	not regex.match(`\b(exit\s+[^0\s]|exec|kill|set|trap|return)\b`, script)
+}
+
+# What always succeeds: nothing at all, a comment, true, :, exit 0, an echo that
+# goes nowhere, a sleep.
 _is_idle(text) if {
-	regex.match(`^\s*((/(usr/)?bin/)?(true|:|exit(\s+0)?|(echo|printf|sleep)(\s[^;&|]*)?))?\s*(#.*)?$`, text)
+	regex.match(`^[\s({]*(([\w./-]*/)?(true|:|echo|printf|sleep)(\s[^;&|<>]*)?|exit(\s+0)?)?[\s)}]*(#.*)?$`, text)
 }

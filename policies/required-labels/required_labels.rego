@@ -21,6 +21,8 @@
 #         kinds: [Ingress]
 #       - apiGroups: [karpenter.k8s.aws]
 #         kinds: [EC2NodeClass]
+#       - apiGroups: [karpenter.azure.com]
+#         kinds: [AKSNodeClass]
 #       - apiGroups: [rds.services.k8s.aws]
 #         kinds: [DBInstance, DBCluster]
 #       - apiGroups: [s3.services.k8s.aws]
@@ -51,6 +53,18 @@
 #         kinds: [Cluster, NodeGroup]
 #       - apiGroups: [lambda.aws.upbound.io, lambda.aws.m.upbound.io]
 #         kinds: [Function]
+#       - apiGroups: [sql.azure.upbound.io, sql.azure.m.upbound.io]
+#         kinds: [MSSQLServer, MSSQLDatabase]
+#       - apiGroups: [dbforpostgresql.azure.upbound.io, dbforpostgresql.azure.m.upbound.io]
+#         kinds: [FlexibleServer]
+#       - apiGroups: [cache.azure.upbound.io, cache.azure.m.upbound.io]
+#         kinds: [RedisCache]
+#       - apiGroups: [storage.azure.upbound.io, storage.azure.m.upbound.io]
+#         kinds: [Account]
+#       - apiGroups: [containerservice.azure.upbound.io, containerservice.azure.m.upbound.io]
+#         kinds: [KubernetesCluster, KubernetesClusterNodePool]
+#       - apiGroups: [compute.azure.upbound.io, compute.azure.m.upbound.io]
+#         kinds: [LinuxVirtualMachine, WindowsVirtualMachine]
 #     subresources: ["", status]
 #     operations: [CREATE, UPDATE]
 #   parameters:
@@ -70,204 +84,272 @@
 #               type: string
 #       inherit:
 #         description: >-
-#           The labels that are taken from the namespace, and from the object for its
-#           templates. A label that Services select by does not belong here.
+#           Those of the labels that an object takes from its namespace, and its
+#           templates from it. The label service is never taken, since a Service that
+#           selects by it would take in the pods.
 #         type: array
 #         default: [environment, team]
 #         items: {type: string}
 #       placeholders:
-#         description: Values that stand for none, in lower case.
+#         description: Values that say nothing, in lower case.
 #         type: array
-#         default: [none, "null", nil, todo, tbd, fixme, changeme, change-me, unknown, undefined, n/a, na]
+#         default: [none, "null", nil, todo, tbd, fixme, changeme, change-me, unknown, undefined, n-a, na, x, xx, xxx]
 #         items: {type: string}
 package lintel.required_labels
 
 import data.lintel.workload
 
 # METADATA
-# title: A label is missing
-violation contains {"msg": msg, "path": array.concat(place.path, [label.key]), "fix": fix} if {
-	some place in _places
-	some label in input.parameters.labels
-	not _is_filled(object.get(place.labels, label.key, ""))
+# title: A label or tag is missing
+violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
+	some place in _suspects
+	some label in _required
+	_essence(object.get(place.values, label.key, "")) == ""
 
-	msg := sprintf("label %q is missing (cost reports group by it)", [label.key])
-	fix := sprintf("labels:\n  %s: …", [label.key])
+	msg := sprintf("%s %q is missing (cost reports group by it)", [place.word, label.key])
+	fix := _advice(place, label.key)
 }
 
 # METADATA
-# title: A label is a placeholder
-violation contains {"msg": msg, "path": array.concat(place.path, [label.key]), "fix": fix} if {
-	some place in _places
-	some label in input.parameters.labels
-	value := place.labels[label.key]
-	lower(value) in input.parameters.placeholders
+# title: A label or tag is a placeholder
+violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
+	some place in _suspects
+	some label in _required
+	value := place.values[label.key]
+	_essence(value) in _placeholders
 
-	msg := sprintf("label %q is %q, which says nothing", [label.key, value])
-	fix := sprintf("give label %q its real value", [label.key])
+	msg := sprintf("%s %q is %q, which says nothing", [place.word, label.key, value])
+	fix := sprintf("give the %s %s its real value", [place.word, label.key])
 }
 
 # METADATA
-# title: A label has a value that is not allowed
-violation contains {"msg": msg, "path": array.concat(place.path, [label.key]), "fix": fix} if {
-	some label in input.parameters.labels
-	some place in _places
-	label.allowedRegex != ""
-	value := place.labels[label.key]
-	_is_filled(value)
-	not regex.match(label.allowedRegex, value)
+# title: A label or tag has a value that is not allowed
+violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
+	some place in _suspects
+	some label in _required
+	pattern := label.allowedRegex
+	value := place.values[label.key]
+	_says_something(value)
+	not regex.match(pattern, value)
 
-	msg := sprintf("label %q is %q, which does not match %s", [label.key, value, label.allowedRegex])
-	fix := sprintf("give label %q a value that matches %s", [label.key, label.allowedRegex])
-}
-
-# METADATA
-# title: A cloud tag is missing
-violation contains {"msg": msg, "path": path, "fix": fix} if {
-	some place in _tagged
-	some label in input.parameters.labels
-	not _is_filled(object.get(place.tags, label.key, ""))
-
-	msg := sprintf("tag %q is missing (cost reports group by it)", [label.key])
-	path := array.concat(place.path, [key | some key in [label.key]; place.open])
-	fix := sprintf("add the tag %s to those that the cloud gets", [label.key])
-}
-
-# METADATA
-# title: A cloud tag is a placeholder
-violation contains {"msg": msg, "path": place.path, "fix": fix} if {
-	some place in _tagged
-	some label in input.parameters.labels
-	value := place.tags[label.key]
-	lower(value) in input.parameters.placeholders
-
-	msg := sprintf("tag %q is %q, which says nothing", [label.key, value])
-	fix := sprintf("give tag %q its real value", [label.key])
-}
-
-# METADATA
-# title: A cloud tag has a value that is not allowed
-violation contains {"msg": msg, "path": place.path, "fix": fix} if {
-	some place in _tagged
-	some label in input.parameters.labels
-	label.allowedRegex != ""
-	value := place.tags[label.key]
-	_is_filled(value)
-	not regex.match(label.allowedRegex, value)
-
-	msg := sprintf("tag %q is %q, which does not match %s", [label.key, value, label.allowedRegex])
-	fix := sprintf("give tag %q a value that matches %s", [label.key, label.allowedRegex])
+	msg := sprintf("%s %q is %q, which does not match %s", [place.word, label.key, value, pattern])
+	fix := sprintf("give the %s %s a value that matches %s", [place.word, label.key, pattern])
 }
 
 # METADATA
 # title: The object takes labels from its namespace
-patch contains {"path": ["metadata", "labels", key], "op": "set", "value": value} if {
-	input.review.object.kind != "Namespace"
-	some label in input.parameters.labels
-	key := label.key
-	key in input.parameters.inherit
-	value := input.review.namespaceObject.metadata.labels[key]
-	_is_filled(value)
-	not _is_filled(object.get(input.review.object, ["metadata", "labels", key], ""))
+patch contains {"path": _path(place, label.key), "op": op, "value": value} if {
+	some place in _suspects
+	place.of == "object"
+	some label in _inherited
+	value := input.review.namespaceObject.metadata.labels[label.key]
+	_is_allowed(value, label)
+	op := _op(place, label.key)
 }
 
 # METADATA
 # title: Templates take labels from their object
-patch contains {"path": array.concat(place.path, [key]), "op": "set", "value": value} if {
-	some place in _templates
-	some label in input.parameters.labels
-	key := label.key
-	key in input.parameters.inherit
-	value := input.review.object.metadata.labels[key]
-	_is_filled(value)
-	not _is_filled(object.get(place.labels, key, ""))
-	not _selects(key)
+# description: >-
+#   Labels that the object selects its pods by are left alone, lest it select
+#   others than it makes.
+patch contains {"path": _path(place, label.key), "op": op, "value": value} if {
+	some place in _suspects
+	place.of == "template"
+	some label in _inherited
+	value := input.review.object.metadata.labels[label.key]
+	_is_allowed(value, label)
+	op := _op(place, label.key)
+	not _selects_by(label.key)
 }
 
-# The object and all that it makes others from, with the labels of each.
-_places := array.concat([_place(["metadata"])], _templates)
+default _required := [{"key": "environment"}, {"key": "team"}, {"key": "service"}]
 
-_templates := [_place(path) |
-	some path in array.concat(_template_paths, _claim_paths)
+_required := input.parameters.labels
+
+default _placeholders := ["none", "todo"]
+
+_placeholders := input.parameters.placeholders
+
+_inherited := [label |
+	some label in _required
+	label.key in input.parameters.inherit
+	label.key != "service"
 ]
 
-_template_paths := [["spec", "template", "metadata"]] if {
-	input.review.object.kind in {"ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"}
-} else := [["template", "metadata"]] if {
-	input.review.object.kind == "PodTemplate"
-} else := [
-	["spec", "jobTemplate", "metadata"],
-	["spec", "jobTemplate", "spec", "template", "metadata"],
-] if {
-	input.review.object.kind == "CronJob"
-} else := [array.concat(workload.pod_path, ["metadata"])] if {
-	input.review.object.kind != "Pod"
-	workload.pod_spec
-} else := []
+# The places where something may be wrong: none where one look shows that the
+# object is well, its template has the same labels and there are no tags.
+_suspects := [] if {
+	count(_agreeing) == count(_required)
+	not _has_more_templates
+	count(_tagged) == 0
+} else := array.concat(_labelled, _tagged)
 
-_claim_paths := [["spec", "volumeClaimTemplates", i, "metadata"] |
-	some i, _ in input.review.object.spec.volumeClaimTemplates
-	input.review.object.kind == "StatefulSet"
-]
-
-_place(path) := {
-	"path": array.concat(path, ["labels"]),
-	"labels": _object(object.get(input.review.object, array.concat(path, ["labels"]), {})),
-}
-
-_object(value) := value if is_object(value)
-
-_object(value) := {} if not is_object(value)
-
-# A value that is more than white space, zero-width characters included.
-_is_filled(value) if {
+_agreeing := [label |
+	labels := _labels
+	templates := _template_labels
+	placeholders := _placeholders
+	some label in _required
+	value := labels[label.key]
+	templates[label.key] == value
 	is_string(value)
-	trim(value, " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff") != ""
+	regex.match(`^[0-9A-Za-z]`, value)
+	not lower(value) in placeholders
+	regex.match(object.get(label, "allowedRegex", ""), value)
+]
+
+_template_labels := workload.pod_labels if {
+	workload.pod_template
+} else := _labels
+
+_has_more_templates if input.review.object.kind == "CronJob"
+
+_has_more_templates if {
+	input.review.object.kind == "StatefulSet"
+	input.review.object.spec.volumeClaimTemplates
 }
 
-# A label that the object selects its own pods by must not be added to them alone.
-_selects(key) if key in object.keys(input.review.object.spec.selector.matchLabels)
+_is_allowed(value, label) if {
+	_says_something(value)
+	regex.match(object.get(label, "allowedRegex", ""), value)
+}
 
-# Where cloud tags are: in annotations as a=b,c=d, and in the specs of cloud kinds.
-_tagged contains {"path": ["metadata", "annotations", key], "tags": tags, "open": false} if {
+_says_something(value) if {
+	text := _essence(value)
+	text != ""
+	not text in _placeholders
+}
+
+# What is left of a value without white space and what cannot be seen, in lower
+# case. A value that is no text has nothing to it.
+_essence(value) := lower(regex.replace(value, `[\p{Z}\p{C}\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}]`, "")) if {
+	is_string(value)
+} else := ""
+
+# All that has labels or tags, with what it is called there and, where a patch may
+# add some, whose they are.
+_labelled := array.concat([{"word": "label", "of": "object", "path": ["metadata", "labels"], "open": true, "values": _labels}], _templates)
+
+_tagged := array.concat(_annotations, _fields)
+
+default _labels := {}
+
+_labels := labels if {
+	labels := input.review.object.metadata.labels
+	is_object(labels)
+}
+
+_templates := [_template(path) | some path in _template_paths]
+
+_template(path) := {"word": "label", "of": "template", "path": array.concat(path, ["labels"]), "open": true, "values": values} if {
+	values := object.get(input.review.object, array.concat(path, ["labels"]), {})
+	is_object(values)
+} else := {"word": "label", "of": "template", "path": array.concat(path, ["labels"]), "open": true, "values": {}}
+
+default _template_paths := []
+
+_template_paths := [array.concat(workload.pod_path, ["metadata"])] if {
+	not input.review.object.kind in ["Pod", "CronJob", "StatefulSet"]
+	workload.pod_template
+}
+
+_template_paths := [["spec", "jobTemplate", "metadata"], ["spec", "jobTemplate", "spec", "template", "metadata"]] if {
+	input.review.object.kind == "CronJob"
+}
+
+_template_paths := array.concat([["spec", "template", "metadata"]], claims) if {
+	input.review.object.kind == "StatefulSet"
+	claims := [["spec", "volumeClaimTemplates", i, "metadata"] |
+		some i, _ in input.review.object.spec.volumeClaimTemplates
+	]
+}
+
+# Annotations from which controllers take the tags of load balancers, as a=b,c=d.
+_annotations := [place |
+	input.review.object.kind in ["Service", "Ingress"]
+	annotations := input.review.object.metadata.annotations
 	some key in [
 		"service.beta.kubernetes.io/aws-load-balancer-additional-resource-tags",
 		"service.beta.kubernetes.io/azure-pip-tags",
 		"alb.ingress.kubernetes.io/tags",
 	]
-	text := input.review.object.metadata.annotations[key]
-	tags := {name: value |
-		some pair in split(text, ",")
-		[left, right] := split(pair, "=")
-		name := trim_space(left)
-		value := trim_space(right)
-	}
+	text := annotations[key]
+	place := {"word": "tag", "of": "cloud", "path": ["metadata", "annotations", key], "open": false, "values": _pairs(text)}
+]
+
+_pairs(text) := object.union_n([{trim_space(parts[0]): trim_space(concat("=", array.slice(parts, 1, count(parts))))} |
+	is_string(text)
+	some pair in split(text, ",")
+	parts := split(pair, "=")
+])
+
+# The tags of what a cloud is asked for through an object.
+default _fields := []
+
+_fields := [{"word": "tag", "of": "cloud", "path": path, "open": not_a_list, "values": _tags(tags)}] if {
+	contains(input.review.kind.group, ".")
+	path := _tags_path(input.review.kind.group)
+	tags := object.get(input.review.object, path, {})
+	not_a_list := is_object(tags)
 }
 
-_tagged contains {"path": ["spec", "tags"], "tags": tags, "open": true} if {
-	regex.match(`\.services\.k8s\.aws/|^karpenter\.k8s\.aws/`, input.review.object.apiVersion)
-	tags := _tags(object.get(input.review.object, ["spec", "tags"], {}))
+_tags_path("s3.services.k8s.aws") := ["spec", "tagging", "tagSet"]
+
+_tags_path(group) := ["spec", "tags"] if {
+	regex.match(`^karpenter\.(k8s\.aws|azure\.com)$|\.services\.k8s\.aws$`, group)
+	group != "s3.services.k8s.aws"
 }
 
-_tagged contains {"path": ["spec", "forProvider", "tags"], "tags": tags, "open": true} if {
-	regex.match(`\.aws\.(m\.)?upbound\.io/`, input.review.object.apiVersion)
-	tags := _tags(object.get(input.review.object, ["spec", "forProvider", "tags"], {}))
+_tags_path(group) := ["spec", "forProvider", "tags"] if {
+	regex.match(`\.(aws|azure)\.((m\.)?upbound|crossplane)\.io$`, group)
 }
 
-# Some kinds have tags as an object, some as a list of key and value.
+# Some kinds have their tags as an object, some as a list of key and value.
 _tags(tags) := tags if is_object(tags)
 
-_tags(tags) := {name: value |
+_tags(tags) := object.union_n([{name: value} |
 	some tag in tags
-	some name_field in ["key", "tagKey"]
+	some [name_field, value_field] in [["key", "value"], ["tagKey", "tagValue"]]
 	name := tag[name_field]
-	some value_field in ["value", "tagValue"]
 	value := tag[value_field]
-} if {
-	is_array(tags)
+]) if {
+	not is_object(tags)
 }
 
-_tags(tags) := {} if {
-	not is_object(tags)
-	not is_array(tags)
+_path(place, key) := array.concat(place.path, [key]) if place.open
+
+_path(place, _) := place.path if not place.open
+
+# What is absent is added, what is blank is replaced, and what is there is the
+# author's. Undefined where there is nothing to do or nowhere to do it.
+_op(place, key) := "default" if {
+	_is_open(place)
+	object.get(place.values, key, null) == null
 }
+
+_op(place, key) := "set" if {
+	_is_open(place)
+	is_string(place.values[key])
+	_essence(place.values[key]) == ""
+}
+
+_is_open(place) if {
+	type_name(object.get(input.review.object, place.path, null)) in ["object", "null"]
+}
+
+_selects_by(key) if workload.selector.matchLabels[key]
+
+_selects_by(key) if {
+	some requirement in workload.selector.matchExpressions
+	requirement.key == key
+}
+
+_advice(place, key) := sprintf("add the tag %s to those that the cloud gets", [key]) if place.word == "tag"
+
+_advice(place, key) := sprintf("add the label %s, or give it to the namespace for all that is in it", [key]) if {
+	place.word == "label"
+	key in _inheritable
+} else := sprintf("add the label %s", [key]) if {
+	place.word == "label"
+}
+
+_inheritable := [label.key | some label in _inherited]

@@ -3,8 +3,10 @@
 # description: >-
 #   Every container requests the cpu and memory that it needs and has a limit on
 #   memory, so that pods are placed where there is room and none takes a node
-#   down. Requests that are missing are taken from what the VerticalPodAutoscaler
-#   has measured for that very workload, never from a template.
+#   down. A limit counts as the request that is missing, and what the pod has as a
+#   whole counts for its containers; what a LimitRange would add to the pods later does
+#   not. Requests that are missing are taken from what the VerticalPodAutoscaler has
+#   measured for that very workload, never from a template.
 # custom:
 #   severity: high
 #   category: reliability
@@ -31,191 +33,252 @@
 #         type: boolean
 #         default: false
 #       minimum:
-#         description: The smallest requests that are accepted.
+#         description: The smallest requests that are accepted, of a container and of a pod as a whole.
 #         type: object
-#         properties: {cpu: {type: string}, memory: {type: string}}
+#         properties:
+#           cpu: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
+#           memory: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
 #       maximum:
-#         description: The largest requests and limits that are accepted.
+#         description: The largest requests and limits that are accepted, of a container and of a pod as a whole.
 #         type: object
-#         properties: {cpu: {type: string}, memory: {type: string}}
+#         properties:
+#           cpu: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
+#           memory: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
 #       maxLimitRequestRatio:
 #         description: How many times its request a limit may be.
 #         type: object
-#         properties: {cpu: {type: number, minimum: 1}, memory: {type: number, minimum: 1}}
+#         properties:
+#           cpu: {type: number, minimum: 1}
+#           memory: {type: number, minimum: 1}
 #       defaults:
-#         description: What a container gets that says nothing, where the autoscaler has nothing to say either.
+#         description: >-
+#           What a container gets that says nothing, where the autoscaler has measured
+#           nothing either.
 #         type: object
 #         properties:
-#           requests: {type: object, properties: {cpu: {type: string}, memory: {type: string}}}
-#           limits: {type: object, properties: {cpu: {type: string}, memory: {type: string}}}
+#           requests:
+#             type: object
+#             properties:
+#               cpu: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
+#               memory: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
+#           limits:
+#             type: object
+#             properties:
+#               cpu: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
+#               memory: {x-kubernetes-int-or-string: true, pattern: "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$"}
 package lintel.resources
 
 import data.lintel.workload
 
+# What every container has to have, why, and an amount to begin with.
 _needs := [
-	["requests", "cpu", "no cpu request, so it is placed where there may be no time for it", "500m"],
+	["requests", "cpu", "no cpu request, so it is placed where there may be no time for it", "100m"],
 	["requests", "memory", "no memory request, so it is placed where there may be no room for it", "128Mi"],
 	["limits", "memory", "no memory limit, so a leak takes the node down with it", "256Mi"],
 ]
 
 # METADATA
 # title: A request or limit is missing
-violation contains {"msg": need[2], "path": array.concat(found.path, ["resources", need[0], need[1]]), "fix": fix} if {
-	some found in workload.containers
-	some need in _needs
-	not k8s.quantity(object.get(found.container, ["resources", need[0], need[1]], null)) > 0
-	found.list != "ephemeralContainers"
-	not _is_given(found.container, need[0], need[1])
-	not _pod_has(need[0], need[1])
+violation contains {"msg": msg, "path": workload.path(found, ["resources", what, resource]), "fix": fix} if {
+	some found in _suspects
+	some [what, resource, msg, amount] in _needs
+	not _has(found.container, what, resource)
+	not _pod_has(what, resource)
 
-	fix := _fix(need[0], need[1], need[3])
-}
-
-# METADATA
-# title: A request or limit is no amount
-violation contains {"msg": msg, "path": array.concat(found.path, ["resources", what, resource]), "fix": fix} if {
-	some found in workload.containers
-	some what, amounts in found.container.resources
-	some resource, amount in amounts
-	resource in {"cpu", "memory"}
-	not k8s.quantity(amount) > 0
-	found.list != "ephemeralContainers"
-	amount != null
-
-	msg := sprintf("%s of %s are %s, which is no amount above zero", [what, resource, _shown(amount)])
-	fix := _fix(what, resource, {"cpu": "500m", "memory": "128Mi"}[resource])
+	fix := _fix(what, resource, amount)
 }
 
 # METADATA
 # title: A cpu limit is missing
-violation contains {"msg": msg, "path": array.concat(found.path, ["resources", "limits", "cpu"]), "fix": fix} if {
+violation contains {"msg": msg, "path": workload.path(found, ["resources", "limits", "cpu"]), "fix": fix} if {
 	input.parameters.requireCpuLimit
-	some found in workload.containers
-	found.list != "ephemeralContainers"
-	not _is_given(found.container, "limits", "cpu")
+	some found in workload.resourceful_containers
+	not _has(found.container, "limits", "cpu")
 	not _pod_has("limits", "cpu")
 
-	msg := "no cpu limit, and this cluster asks for one"
-	fix := _fix("limits", "cpu", "1")
+	msg := "no cpu limit, which this cluster asks for"
+	fix := _fix("limits", "cpu", "500m")
+}
+
+# METADATA
+# title: A request or limit is no amount
+violation contains {"msg": msg, "path": workload.path(found, ["resources", what, resource]), "fix": fix} if {
+	some found in _suspects
+	some what in ["requests", "limits"]
+	some resource in ["cpu", "memory"]
+	amount := found.container.resources[what][resource]
+	amount != null
+	not _is_positive(amount)
+
+	msg := sprintf("%s of %s are %s, which is no amount above zero", [what, resource, _shown(amount)])
+	fix := _fix(what, resource, {"cpu": "100m", "memory": "128Mi"}[resource])
 }
 
 # METADATA
 # title: A request is too small
-violation contains {"msg": msg, "path": array.concat(found.path, ["resources", "requests", resource]), "fix": fix} if {
+violation contains {"msg": msg, "path": array.concat(bearer.path, ["requests", resource]), "fix": fix} if {
 	some resource, least in input.parameters.minimum
-	some found in workload.containers
-	amount := found.container.resources.requests[resource]
-	k8s.quantity(amount) > 0
-	k8s.quantity(amount) < k8s.quantity(least)
+	some bearer in _bearers
+	amount := _request(bearer.resources, resource)
+	amount > 0
+	amount < k8s.quantity(least)
 
-	msg := sprintf("the %s request is %s, less than the %s that is asked for", [resource, _shown(amount), least])
+	msg := sprintf("the %s request is less than the %v that is asked for", [resource, least])
 	fix := _fix("requests", resource, least)
 }
 
 # METADATA
 # title: A request or limit is too large
-violation contains {"msg": msg, "path": array.concat(found.path, ["resources", what, resource]), "fix": fix} if {
+violation contains {"msg": msg, "path": array.concat(bearer.path, [what, resource]), "fix": fix} if {
 	some resource, most in input.parameters.maximum
-	some found in workload.containers
+	some bearer in _bearers
 	some what in ["requests", "limits"]
-	amount := found.container.resources[what][resource]
-	k8s.quantity(amount) > k8s.quantity(most)
+	k8s.quantity(bearer.resources[what][resource]) > k8s.quantity(most)
 
-	msg := sprintf("%s of %s are %s, more than the %s that is allowed", [what, resource, _shown(amount), most])
+	msg := sprintf("%s of %s are more than the %v that is allowed", [what, resource, most])
 	fix := _fix(what, resource, most)
 }
 
 # METADATA
 # title: A limit is too far above its request
-violation contains {"msg": msg, "path": array.concat(found.path, ["resources", "limits", resource]), "fix": fix} if {
+violation contains {"msg": msg, "path": array.concat(bearer.path, ["limits", resource]), "fix": fix} if {
 	some resource, ratio in input.parameters.maxLimitRequestRatio
-	some found in workload.containers
-	limit := k8s.quantity(found.container.resources.limits[resource])
-	request := k8s.quantity(found.container.resources.requests[resource])
+	some bearer in _bearers
+	request := _request(bearer.resources, resource)
 	request > 0
-	limit > request * ratio
+	k8s.quantity(bearer.resources.limits[resource]) > request * ratio
 
 	msg := sprintf("the %s limit is more than %v times the request", [resource, ratio])
 	fix := sprintf("bring the %s limit down to %v times the request, or raise the request to what is used", [resource, ratio])
 }
 
 # METADATA
-# title: Requests are what was measured
-patch contains {"path": array.concat(found.path, ["resources", "requests", resource]), "value": amount} if {
-	some found in workload.containers
-	some resource in ["cpu", "memory"]
-	_lacks_request(found, resource)
-	amount := _recommended(found.container.name, resource)
-}
-
-# METADATA
-# title: Requests are the operator's defaults
-patch contains {"path": array.concat(found.path, ["resources", "requests", resource]), "value": amount} if {
-	some resource, amount in input.parameters.defaults.requests
-	some found in workload.containers
-	_lacks_request(found, resource)
-	not _recommended(found.container.name, resource)
+# title: Requests are what was measured, else the operator's defaults
+patch contains {"path": workload.path(found, ["resources", "requests", resource]), "value": amount} if {
+	_has_offers
+	some [found, resource] in _without_request
+	amount := _offered(found.container, resource)
 }
 
 # METADATA
 # title: Limits are the operator's defaults
-patch contains {"path": array.concat(found.path, ["resources", "limits", resource]), "value": amount} if {
+patch contains {"path": workload.path(found, ["resources", "limits", resource]), "value": amount} if {
 	some resource, amount in input.parameters.defaults.limits
-	some found in workload.containers
-	found.list != "ephemeralContainers"
-	not _is_present(found.container, "limits", resource)
+	some found in workload.resourceful_containers
+	_is_open(found.container, "limits")
+	not _has(found.container, "limits", resource)
 	not _pod_has("limits", resource)
-	not _requests_more(found.container, resource, amount)
+	not _wants_more(found.container, resource, amount)
 }
 
-_is_present(container, what, resource) if container.resources[what][resource] != null
+# Containers of which something is to be said; one look at each is enough for most.
+_suspects := [found |
+	some found in workload.resourceful_containers
+	not _is_well(found.container)
+]
 
-_is_given(container, what, resource) if _is_present(container, what, resource)
+_is_well(container) if {
+	not container.resources.limits.cpu
+	k8s.quantity(container.resources.limits.memory) > 0
+	k8s.quantity(container.resources.requests.memory) > 0
+	k8s.quantity(container.resources.requests.cpu) > 0
+}
+
+_is_well(container) if {
+	k8s.quantity(container.resources.limits.cpu) > 0
+	k8s.quantity(container.resources.limits.memory) > 0
+	k8s.quantity(container.resources.requests.memory) > 0
+	k8s.quantity(container.resources.requests.cpu) > 0
+}
+
+_has(container, what, resource) if container.resources[what][resource] != null
 
 # The API server takes a limit for the request that is missing.
-_is_given(container, "requests", resource) if k8s.quantity(container.resources.limits[resource]) > 0
+_has(container, "requests", resource) if container.resources.limits[resource] != null
 
-# What the pod has, its containers share.
-_pod_has(what, resource) if k8s.quantity(workload.pod_spec.resources[what][resource]) > 0
+# What the pod has as a whole, its containers share.
+_pod_has(what, resource) if _is_positive(workload.pod_spec.resources[what][resource])
 
-_pod_has("requests", resource) if k8s.quantity(workload.pod_spec.resources.limits[resource]) > 0
+_pod_has("requests", resource) if _is_positive(workload.pod_spec.resources.limits[resource])
 
-_lacks_request(found, resource) if {
-	found.list != "ephemeralContainers"
-	not _is_present(found.container, "requests", resource)
-	not _is_present(found.container, "limits", resource)
+_is_positive(amount) if k8s.quantity(amount) > 0
+
+# All that has amounts to compare: the containers, and the pod as a whole.
+_bearers := array.concat(
+	[{"path": workload.path(found, ["resources"]), "resources": resources} |
+		some found in workload.resourceful_containers
+		resources := found.container.resources
+	],
+	[{"path": array.concat(workload.pod_path, ["spec", "resources"]), "resources": resources} |
+		resources := workload.pod_spec.resources
+	],
+)
+
+_request(resources, resource) := k8s.quantity(resources.requests[resource]) if {
+	resources.requests[resource] != null
+} else := k8s.quantity(resources.limits[resource])
+
+# The containers that ask for none of a resource, with that resource.
+_without_request := [[found, resource] |
+	some found in _suspects
+	some resource in ["cpu", "memory"]
+	_is_open(found.container, "requests")
+	not _has(found.container, "requests", resource)
 	not _pod_has("requests", resource)
+]
+
+# Whether amounts can be added: what is there is no text or list.
+_is_open(container, what) if {
+	is_object(container)
+	type_name(object.get(container, "resources", null)) in ["object", "null"]
+	type_name(object.get(container, ["resources", what], null)) in ["object", "null"]
 }
 
-# Whether a container requests, or will be made to request, more than amount: a
-# limit below its request is refused by the API server.
-_requests_more(container, resource, amount) if {
+_wants_more(container, resource, amount) if {
 	k8s.quantity(container.resources.requests[resource]) > k8s.quantity(amount)
 }
 
-_requests_more(container, resource, amount) if {
-	k8s.quantity(_recommended(container.name, resource)) > k8s.quantity(amount)
+_wants_more(container, resource, amount) if {
+	not _has(container, "requests", resource)
+	k8s.quantity(_offered(container, resource)) > k8s.quantity(amount)
+}
+
+_has_offers if input.parameters.defaults
+
+_has_offers if _scaler
+
+# The request that a container without one is given.
+_offered(container, resource) := _measured(container, resource)
+
+_offered(container, resource) := amount if {
+	not _measured(container, resource)
+	amount := input.parameters.defaults.requests[resource]
 }
 
 # What the autoscaler of this very workload has measured for a container.
-_recommended(name, resource) := amount if {
-	namespace := input.review.namespace
-	some scaler in data.inventory.namespace[namespace]["autoscaling.k8s.io/v1"].VerticalPodAutoscaler
-	scaler.spec.targetRef.kind == input.review.object.kind
-	scaler.spec.targetRef.name == input.review.object.metadata.name
-	some measured in scaler.status.recommendation.containerRecommendations
-	measured.containerName == name
+_measured(container, resource) := amount if {
+	some measured in _scaler.status.recommendation.containerRecommendations
+	measured.containerName == container.name
 	amount := measured.target[resource]
-	k8s.quantity(amount) > 0
+	_is_positive(amount)
 }
 
-_fix(what, resource, amount) := sprintf("resources:\n  %s:\n    %s: %s", [what, resource, amount])
+_scaler := scalers[0] if {
+	scaled := input.review.object
+	scalers := [scaler |
+		some scaler in data.inventory.namespace[input.review.namespace]["autoscaling.k8s.io/v1"].VerticalPodAutoscaler
+		scaler.spec.targetRef.kind == scaled.kind
+		scaler.spec.targetRef.name == scaled.metadata.name
+		_group(object.get(scaler.spec.targetRef, "apiVersion", scaled.apiVersion)) == _group(scaled.apiVersion)
+	]
+}
+
+_group(api_version) := split(api_version, "/")[0]
+
+_fix(what, resource, amount) := sprintf("resources:\n  %s:\n    %s: %v", [what, resource, amount])
 
 _shown(amount) := sprintf("%q", [amount]) if is_string(amount)
 
 _shown(amount) := sprintf("%v", [amount]) if is_number(amount)
 
-_shown(amount) := type_name(amount) if {
-	not is_string(amount)
-	not is_number(amount)
-}
+_shown(amount) := type_name(amount) if not type_name(amount) in ["string", "number"]
