@@ -1,0 +1,248 @@
+package policies_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/format"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// libraryFolder has the Rego that every policy is compiled beside.
+const libraryFolder = "../engine/workload"
+
+// regoFolders are the folders of Rego: those of the policies and that of the library.
+func regoFolders(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*/*_test.rego")
+	if err != nil {
+		t.Fatalf("list the policies: %v", err)
+	}
+	folders := []string{libraryFolder}
+	for _, file := range files {
+		folders = append(folders, filepath.Dir(file))
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
+}
+
+// TestRego runs the tests that stand beside the policies, with built-in errors as
+// errors, and asks that they cover every line.
+func TestRego(t *testing.T) {
+	for _, folder := range regoFolders(t) {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			modules := parseFolder(t, folder)
+			coverage := cover.New()
+			runner := tester.NewRunner().
+				SetCompiler(strictCompiler()).
+				SetModules(withLibrary(t, modules)).
+				AddCustomBuiltins(customBuiltins()).
+				RaiseBuiltinErrors(true).
+				SetCoverageQueryTracer(coverage).
+				SetCoverageRuns(nil)
+			runRego(t, runner)
+			checkCoverage(t, coverage, modules)
+		})
+	}
+}
+
+func runRego(t *testing.T, runner *tester.Runner) {
+	t.Helper()
+	results, err := runner.RunTests(t.Context(), nil)
+	if err != nil {
+		t.Fatalf("RunTests(...): %v", err)
+	}
+	n := 0
+	for r := range results {
+		n++
+		if !r.Pass() {
+			t.Errorf("%s", r)
+		}
+	}
+	if n == 0 {
+		t.Error("there is no test")
+	}
+}
+
+// checkCoverage reports the lines of the modules that no test reached.
+func checkCoverage(t *testing.T, coverage *cover.Cover, modules map[string]*ast.Module) {
+	t.Helper()
+	report := coverage.Report(modules)
+	for file, r := range report.Files {
+		if modules[file] == nil || strings.HasSuffix(file, "_test.rego") {
+			continue
+		}
+		for _, lines := range r.NotCovered {
+			t.Errorf("%s:%d-%d is reached by no test", file, lines.Start.Row, lines.End.Row)
+		}
+	}
+}
+
+// TestRegoCompiles compiles each policy as `opa check --strict` does.
+func TestRegoCompiles(t *testing.T) {
+	for _, folder := range regoFolders(t) {
+		compiler := strictCompiler()
+		if compiler.Compile(withLibrary(t, parseFolder(t, folder))); compiler.Failed() {
+			t.Errorf("%s: %v", folder, compiler.Errors)
+		}
+	}
+}
+
+// TestRegoIsFormatted holds the Rego to what `opa fmt` makes of it.
+func TestRegoIsFormatted(t *testing.T) {
+	for _, folder := range regoFolders(t) {
+		for file, source := range sources(t, folder) {
+			got, err := format.SourceWithOpts(file, source, format.Opts{RegoVersion: ast.RegoV1, Capabilities: engine.Capabilities()})
+			if err != nil {
+				t.Errorf("format %s: %v", file, err)
+			} else if !bytes.Equal(got, source) {
+				t.Errorf("%s is not as opa fmt writes it: -is, +should:\n%s", file, cmp.Diff(string(source), string(got)))
+			}
+		}
+	}
+}
+
+// TestMetadata asks that each policy says what it is about and each of its results
+// what it means: documentation is made from that.
+func TestMetadata(t *testing.T) {
+	for _, folder := range regoFolders(t) {
+		for file, module := range parseFolder(t, folder) {
+			if folder == libraryFolder || strings.HasSuffix(file, "_test.rego") {
+				continue
+			}
+			titles := map[string]bool{}
+			for _, rule := range module.Rules {
+				title := titleOf(rule)
+				switch name := rule.Head.Name.String(); {
+				case name != "violation" && name != "patch":
+				case title == "":
+					t.Errorf("%s: a %s has no title", rule.Loc(), name)
+				case titles[title]:
+					t.Errorf("%s: another rule is titled %q", rule.Loc(), title)
+				}
+				titles[title] = true
+			}
+		}
+	}
+	for _, info := range library(t).Policies() {
+		texts := []string{info.Title, info.Description, string(info.Severity), info.Category, string(info.Enforcement)}
+		if slices.Contains(texts, "") || len(info.Match.Kinds) == 0 || len(info.Match.Operations) == 0 || info.Parameters == nil {
+			t.Errorf("the METADATA of %s lacks a title, description, severity, category, enforcement, match or parameters", info.Name)
+		}
+	}
+}
+
+// TestRegoDefaults asks that the tests beside a policy have the parameters that it
+// has where nobody sets any.
+func TestRegoDefaults(t *testing.T) {
+	for _, info := range library(t).Policies() {
+		pkg := "data.lintel." + strings.ReplaceAll(info.Name, "-", "_") + "_test._defaults"
+		compiler := strictCompiler()
+		compiler.Compile(withLibrary(t, parseFolder(t, info.Name)))
+		results, err := rego.New(rego.Compiler(compiler), rego.Query(pkg)).Eval(t.Context())
+		if err != nil || len(results) == 0 {
+			t.Errorf("%s: eval: %v, %d results", pkg, err, len(results))
+			continue
+		}
+		if diff := cmp.Diff(asJSON(t, schemaDefaults(info.Parameters)), asJSON(t, results[0].Expressions[0].Value)); diff != "" {
+			t.Errorf("%s: -schema, +tests:\n%s", pkg, diff)
+		}
+	}
+}
+
+// schemaDefaults returns the defaults of the properties of a schema.
+func schemaDefaults(schema map[string]any) map[string]any {
+	defaults := map[string]any{}
+	properties, _ := schema["properties"].(map[string]any)
+	for name, property := range properties {
+		if p, ok := property.(map[string]any); ok && p["default"] != nil {
+			defaults[name] = p["default"]
+		}
+	}
+	return defaults
+}
+
+func titleOf(rule *ast.Rule) string {
+	for _, a := range rule.Annotations {
+		if a.Title != "" {
+			return a.Title
+		}
+	}
+	return ""
+}
+
+func strictCompiler() *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(engine.Capabilities()).WithStrict(true)
+}
+
+// customBuiltins returns the engine's own functions as the runner takes them.
+func customBuiltins() []*tester.Builtin {
+	var builtins []*tester.Builtin
+	for _, b := range engine.Builtins() {
+		function := &rego.Function{Name: b.Decl.Name, Decl: b.Decl.Decl}
+		call := func(bctx rego.BuiltinContext, operands []*ast.Term) (result *ast.Term, err error) {
+			err = b.Func(bctx, operands, func(t *ast.Term) error {
+				result = t
+				return nil
+			})
+			return result, err
+		}
+		builtins = append(builtins, &tester.Builtin{Decl: b.Decl, Func: rego.FunctionDyn(function, call)})
+	}
+	return builtins
+}
+
+// sources returns the Rego of a folder by file.
+func sources(t *testing.T, folder string) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.rego"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("list %s: %v, %d files", folder, err, len(files))
+	}
+	found := map[string][]byte{}
+	for _, file := range files {
+		if found[file], err = os.ReadFile(file); err != nil {
+			t.Fatalf("read the Rego: %v", err)
+		}
+	}
+	return found
+}
+
+func parseFolder(t *testing.T, folder string) map[string]*ast.Module {
+	t.Helper()
+	options := ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: engine.Capabilities()}
+	modules := map[string]*ast.Module{}
+	for file, source := range sources(t, folder) {
+		module, err := ast.ParseModuleWithOpts(file, string(source), options)
+		if err != nil {
+			t.Fatalf("parse %s: %v", file, err)
+		}
+		modules[file] = module
+	}
+	return modules
+}
+
+// withLibrary returns modules and those of the library.
+func withLibrary(t *testing.T, modules map[string]*ast.Module) map[string]*ast.Module {
+	t.Helper()
+	all := map[string]*ast.Module{}
+	for file, module := range modules {
+		all[file] = module
+	}
+	for file, module := range parseFolder(t, libraryFolder) {
+		if all[file] == nil && !strings.HasSuffix(file, "_test.rego") {
+			all[file] = module
+		}
+	}
+	return all
+}
