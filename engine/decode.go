@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -36,6 +37,7 @@ type decoder struct {
 	depth   int
 	terms   []ast.Term     // what is left of the block that terms are taken from
 	pairs   [][2]*ast.Term // a stack of the members of the objects being read
+	items   []*ast.Term    // a stack of the items of the arrays being read
 	managed string         // the managedFields that were last set aside
 }
 
@@ -99,10 +101,7 @@ func (d *decoder) value(s place) (*ast.Term, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t, ok := knownTerms[text]; ok {
-			return t, nil
-		}
-		return d.term(ast.String(text)), nil
+		return d.textTerm(text), nil
 	case c == '-' || c >= '0' && c <= '9':
 		return d.number()
 	default:
@@ -123,27 +122,29 @@ func (d *decoder) object(s place) (*ast.Term, error) {
 		return nil, err
 	}
 	first := len(d.pairs)
-	err := d.members(func(key string) error {
+	for n := 0; ; n++ {
+		key, more, err := d.member(n)
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
 		if s == metadata && key == "managedFields" {
 			start := d.pos
 			if err := d.skip(); err != nil {
-				return err
+				return nil, err
 			}
 			d.managed = d.src[start:d.pos]
-			return nil
+			continue
 		}
 		value, err := d.value(s.below(key))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		d.pairs = append(d.pairs, [2]*ast.Term{d.key(key), value})
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		d.pairs = append(d.pairs, [2]*ast.Term{d.textTerm(key), value})
 	}
-	members := lastOfEach(d.pairs[first:])
-	t := d.term(ast.NewObject(members...))
+	t := d.term(ast.NewObject(lastOfEach(d.pairs[first:])...))
 	d.pairs = d.pairs[:first]
 	return t, nil
 }
@@ -156,95 +157,72 @@ func (s place) below(key string) place {
 	return plain
 }
 
-// members calls read at the value of each member of an object whose brace was
-// just passed, and passes the brace that ends it.
-func (d *decoder) members(read func(key string) error) error {
-	if d.next() == '}' {
-		return d.leave()
+// member reads the name of the next member of an object that n members of were
+// read, up to its value. It reports false, and passes the brace, at the end.
+func (d *decoder) member(n int) (key string, more bool, err error) {
+	if more, err := d.more(n, '}'); !more || err != nil {
+		return "", false, err
 	}
-	for {
-		if d.next() != '"' {
-			return d.malformed("expected the name of a member")
-		}
-		key, err := d.text()
-		if err != nil {
-			return err
-		}
-		if d.next() != ':' {
-			return d.malformed("expected a colon")
-		}
+	if d.next() != '"' {
+		return "", false, d.malformed("expected the name of a member")
+	}
+	if key, err = d.text(); err != nil {
+		return "", false, err
+	}
+	if d.next() != ':' {
+		return "", false, d.malformed("expected a colon")
+	}
+	d.pos++
+	d.next()
+	return key, true, nil
+}
+
+// more reports whether an object or array has another value after the n that
+// were read. It passes the comma before it, or the bracket at the end.
+func (d *decoder) more(n int, end byte) (bool, error) {
+	switch c := d.next(); {
+	case c == end:
+		d.depth--
 		d.pos++
-		d.next()
-		if err := read(key); err != nil {
-			return err
-		}
-		switch d.next() {
-		case ',':
-			d.pos++
-		case '}':
-			return d.leave()
-		default:
-			return d.malformed("expected a comma or the end of the object")
-		}
+		return false, nil
+	case n == 0:
+		return true, nil
+	case c == ',':
+		d.pos++
+		return true, nil
 	}
+	return false, d.malformed("expected a comma or the end of what was begun")
 }
 
 func (d *decoder) array() (*ast.Term, error) {
 	if err := d.enter(); err != nil {
 		return nil, err
 	}
-	var items []*ast.Term
-	err := d.items(func() error {
+	first := len(d.items)
+	for n := 0; ; n++ {
+		more, err := d.more(n, ']')
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
 		item, err := d.value(plain)
-		items = append(items, item)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return d.term(ast.NewArray(items...)), nil
-}
-
-// items calls read at each item of an array whose bracket was just passed, and
-// passes the bracket that ends it.
-func (d *decoder) items(read func() error) error {
-	if d.next() == ']' {
-		return d.leave()
-	}
-	for {
-		if err := read(); err != nil {
-			return err
+		if err != nil {
+			return nil, err
 		}
-		switch d.next() {
-		case ',':
-			d.pos++
-		case ']':
-			return d.leave()
-		default:
-			return d.malformed("expected a comma or the end of the array")
-		}
+		d.items = append(d.items, item)
 	}
-}
-
-func (d *decoder) leave() error {
-	d.depth--
-	d.pos++
-	return nil
+	t := d.term(ast.NewArray(slices.Clone(d.items[first:])...))
+	d.items = d.items[:first]
+	return t, nil
 }
 
 // skip passes one value without keeping it. What it passes is checked like the rest.
 func (d *decoder) skip() error {
 	switch c := d.next(); {
-	case c == '{':
-		if err := d.enter(); err != nil {
-			return err
-		}
-		return d.members(func(string) error { return d.skip() })
-	case c == '[':
-		if err := d.enter(); err != nil {
-			return err
-		}
-		return d.items(d.skip)
+	case c == '{', c == '[':
+		return d.skipNested(c)
 	case c == '"':
 		_, err := d.text()
 		return err
@@ -254,6 +232,27 @@ func (d *decoder) skip() error {
 	default:
 		_, err := d.literal()
 		return err
+	}
+}
+
+func (d *decoder) skipNested(begin byte) error {
+	if err := d.enter(); err != nil {
+		return err
+	}
+	for n := 0; ; n++ {
+		var more bool
+		var err error
+		if begin == '{' {
+			_, more, err = d.member(n)
+		} else {
+			more, err = d.more(n, ']')
+		}
+		if !more || err != nil {
+			return err
+		}
+		if err := d.skip(); err != nil {
+			return err
+		}
 	}
 }
 
@@ -302,12 +301,14 @@ func (d *decoder) unquote(quoted string) (string, error) {
 	return s, nil
 }
 
-// key returns the term of a member's name.
-func (d *decoder) key(name string) *ast.Term {
-	if t, ok := knownTerms[name]; ok {
-		return t
+// textTerm returns the term of a string, a shared one where it is well known.
+func (d *decoder) textTerm(text string) *ast.Term {
+	if len(text) <= maxKnown {
+		if t, ok := knownTerms[text]; ok {
+			return t
+		}
 	}
-	return d.term(ast.String(name))
+	return d.term(ast.String(text))
 }
 
 func (d *decoder) number() (*ast.Term, error) {

@@ -61,7 +61,14 @@ func (d *decoder) review(r *Request) error {
 	}
 	var apiVersion, kind *ast.Term
 	found := false
-	err := d.members(func(key string) (err error) {
+	for n := 0; ; n++ {
+		key, more, err := d.member(n)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
 		switch key {
 		case "apiVersion":
 			apiVersion, err = d.value(plain)
@@ -73,10 +80,9 @@ func (d *decoder) review(r *Request) error {
 		default:
 			err = d.skip()
 		}
-		return err
-	})
-	if err != nil {
-		return err
+		if err != nil {
+			return err
+		}
 	}
 	if d.next() != 0 || d.pos < len(d.src) {
 		return d.malformed("unexpected data after the value")
@@ -110,22 +116,25 @@ func (d *decoder) request(r *Request) (bool, error) {
 	if err := d.enter(); err != nil {
 		return false, err
 	}
-	return true, d.members(func(key string) (err error) {
-		var value *ast.Term
+	for n := 0; ; n++ {
+		key, more, err := d.member(n)
+		if !more || err != nil {
+			return true, err
+		}
 		switch key {
 		case "object":
 			r.object, r.objectManaged, err = d.manifest()
-			return err
 		case "oldObject":
 			r.old, r.oldManaged, err = d.manifest()
-			return err
+		default:
+			var value *ast.Term
+			value, err = d.value(plain)
+			r.fields = append(r.fields, [2]*ast.Term{d.textTerm(key), value})
 		}
-		if value, err = d.value(plain); err != nil {
-			return err
+		if err != nil {
+			return true, err
 		}
-		r.fields = append(r.fields, [2]*ast.Term{d.key(key), value})
-		return nil
-	})
+	}
 }
 
 // manifest reads an object or null.

@@ -12,6 +12,9 @@ var literals = []struct {
 	{"null", ast.NullTerm()},
 }
 
+// maxKnown is the length of the longest of knownTerms, in bytes.
+const maxKnown = len("topologySpreadConstraints") + 4
+
 // knownTerms are the terms of strings that are in most manifests. Sharing them
 // saves the decoder an allocation and OPA a comparison. They are never changed.
 var knownTerms = shareTerms(
