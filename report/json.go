@@ -55,6 +55,7 @@ type jsonError struct {
 	Line    int               `json:"line,omitempty"`
 	Policy  string            `json:"policy,omitempty"`
 	Object  *engine.ObjectRef `json:"object,omitempty"`
+	OnError v1alpha1.OnError  `json:"onError,omitempty"`
 	Message string            `json:"message"`
 }
 
@@ -80,7 +81,7 @@ func newDocument(r *Report) document {
 		Passed: []jsonPassed{}, Warnings: []jsonNote{}, Assumptions: append([]string{}, r.Assumptions...), Summary: r.Summary(),
 	}
 	for _, e := range r.AllErrors() {
-		doc.Errors = append(doc.Errors, jsonError{e.Source.File, e.Source.Line, e.Policy, e.Object, e.Message})
+		doc.Errors = append(doc.Errors, jsonError{e.Source.File, e.Source.Line, e.Policy, e.Object, e.OnError, e.Message})
 	}
 	for _, n := range r.Warnings {
 		doc.Warnings = append(doc.Warnings, jsonNote{File: n.Source.File, Line: n.Source.Line, Message: n.Message})

@@ -70,9 +70,11 @@ type Patch struct {
 
 // An Error says what kept a run from telling. All but Message may be empty.
 type Error struct {
-	Source  Source
-	Policy  string
-	Object  *engine.ObjectRef
+	Source Source
+	Policy string
+	Object *engine.ObjectRef
+	// OnError says whether the object would be refused because of it.
+	OnError v1alpha1.OnError
 	Message string
 }
 
@@ -181,7 +183,7 @@ func (r *Report) AllErrors() []Error {
 			all = append(all, Error{Source: o.Source, Object: &o.Ref, Message: o.Err.Error()})
 		}
 		for _, e := range o.Errors {
-			all = append(all, Error{Source: o.Source, Policy: e.Policy, Object: &o.Ref, Message: "could not decide: " + e.Err.Error()})
+			all = append(all, Error{Source: o.Source, Policy: e.Policy, Object: &o.Ref, OnError: e.OnError, Message: "could not decide: " + e.Err.Error()})
 		}
 	}
 	return all
