@@ -327,32 +327,39 @@ func TestPatchOnUpdate(t *testing.T) {
 // promises: applying it gives what the rules were asked about last, no operation
 // can be left out, and patching the result changes nothing.
 func TestPatchSettles(t *testing.T) {
-	const rounds = 4000
-	for seed := range uint64(rounds) {
+	const sets, objects = 200, 20
+	for seed := range uint64(sets) {
 		g := newGenerator(seed)
 		var policies []engine.Policy
 		for i := range 1 + g.IntN(3) {
 			policies = append(policies, policy(fmt.Sprintf("p%d", i), g.patchRules()))
 		}
 		set := setOf(t, policies...)
-		original := deployment(g.object(3))
-		a := ask{object: original}
-		if g.IntN(3) == 0 {
-			a.operation, a.old = "UPDATE", deployment(g.object(3))
-		}
-		m := patch(t, set, a)
-		if m.Patch == nil {
-			continue
-		}
-		result := applied(t, original, m.Patch)
-		assertNoneSuperfluous(t, original, m.Patch, result)
-		a.object = result
-		if again := patch(t, set, a); again.Patch != nil {
-			t.Fatalf("seed %d: patching the result changes it again\nobject %v\nfirst  %s\nsecond %s", seed, original, m.Patch, again.Patch)
+		for range objects {
+			a := ask{object: deployment(g.object(3))}
+			if g.IntN(3) == 0 {
+				a.operation, a.old = "UPDATE", deployment(g.object(3))
+			}
+			assertSettled(t, set, a)
 		}
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
+	}
+}
+
+func assertSettled(t *testing.T, set *engine.Set, a ask) {
+	t.Helper()
+	m := patch(t, set, a)
+	if m.Patch == nil {
+		return
+	}
+	result := applied(t, a.object, m.Patch)
+	assertNoneSuperfluous(t, a.object, m.Patch, result)
+	original := a.object
+	a.object = result
+	if again := patch(t, set, a); again.Patch != nil {
+		t.Errorf("patching the result changes it again\nobject %v\nfirst  %s\nsecond %s", original, m.Patch, again.Patch)
 	}
 }
 

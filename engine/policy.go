@@ -26,8 +26,9 @@ type policy struct {
 
 	violations, patches *query // nil where the policy has no such rule
 	// ownPackage says that no other policy has rules in the same package.
-	ownPackage   bool
-	readsManaged bool // it reads managedFields
+	ownPackage bool
+	// readsManaged and readsNamespace say that it reads managedFields and namespaceObject.
+	readsManaged, readsNamespace bool
 }
 
 // A policyScope changes a policy for some requests.
@@ -128,6 +129,7 @@ func compilePolicy(src Policy) (*policy, error) {
 		return nil, err
 	}
 	p.readsManaged = mentions(modules, "managedFields")
+	p.readsNamespace = mentions(modules, "namespaceObject")
 	if p.info.Spec.Existing == "" {
 		p.info.Spec.Existing = v1alpha1.ExistingWarn
 		if mentions(modules, "userInfo") {

@@ -98,15 +98,7 @@ func (s *Set) asked(r *Request, wanted func(*policy) bool) askedSet {
 		if !wanted(p) {
 			continue
 		}
-		settings, err := p.settingsFor(r)
-		matches := false
-		if err == nil {
-			matches, err = p.matcher.request(r)
-		}
-		var excuse *exception
-		if err == nil && matches {
-			excuse, err = s.excuse(p, r)
-		}
+		settings, matches, excuse, err := s.consider(p, r)
 		switch {
 		case err != nil:
 			set.errs = append(set.errs, s.policyError(r, p, settings, err))
@@ -117,6 +109,40 @@ func (s *Set) asked(r *Request, wanted func(*policy) bool) askedSet {
 		}
 	}
 	return set
+}
+
+// consider returns how p is enforced in a request, whether it is asked, and the
+// exception that keeps it from being asked. Its error is never read as "is not asked".
+func (s *Set) consider(p *policy, r *Request) (with settings, matches bool, excuse *exception, err error) {
+	if with, err = p.settingsFor(r); err != nil {
+		return with, false, nil, err
+	}
+	if matches, err = p.matcher.request(r); !matches || err != nil {
+		return with, false, nil, err
+	}
+	if p.readsNamespace && r.Namespace() != "" && r.ns == nil {
+		return with, false, nil, errNamespaceUnknown
+	}
+	excuse, err = s.excuse(p, r)
+	return with, true, excuse, err
+}
+
+// Undecided returns the decision about a request that nothing could be decided
+// about, because of err: each policy that matches it could not decide, and its
+// onError says what becomes of the request.
+func (s *Set) Undecided(req *Request, err error) *Decision {
+	d := &Decision{Revision: s.revision, Object: req.Ref()}
+	if d.Passed = s.passes(req); d.Passed != "" {
+		return d
+	}
+	asked := s.asked(req, func(p *policy) bool { return p.violations != nil })
+	d.Excused, d.Errors = asked.excused, asked.errs
+	for _, a := range asked.policies {
+		d.Evaluated = append(d.Evaluated, a.policy.info.Name)
+		d.Errors = append(d.Errors, s.policyError(req, a.policy, a.settings, err))
+	}
+	d.sort()
+	return d
 }
 
 // policyError says that p could not decide. What a built-in controller asks for

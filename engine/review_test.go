@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -276,6 +277,39 @@ func TestReviewEnforcement(t *testing.T) {
 	})
 }
 
+func TestReviewWithoutTheNamespace(t *testing.T) {
+	set := setOf(t,
+		policy("a", `violation contains {"msg": "m"} if input.review.namespaceObject.metadata.labels.x`),
+		policy("b", noReplicas),
+	)
+	req, err := engine.Decode(ask{object: deployment(object{})}.json(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := set.Review(t.Context(), req.At(now), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"deny b spec.replicas: no replicas", "error deny a: the labels of the namespace are not known"}
+	if diff := cmp.Diff(want, summary(d)); diff != "" {
+		t.Errorf("A policy that reads a namespace nobody knows cannot decide: -want, +got:\n%s", diff)
+	}
+}
+
+func TestUndecided(t *testing.T) {
+	warns := policy("b", noReplicas)
+	warns.Spec.Enforcement = v1alpha1.Warn
+	set := setOf(t, policy("a", noReplicas), warns)
+	got := set.Undecided(ask{object: deployment(object{})}.request(t), errors.New("lost"))
+	if diff := cmp.Diff([]string{"error deny a: lost", "error allow b: lost"}, summary(got)); diff != "" {
+		t.Errorf("Each policy's onError decides: -want, +got:\n%s", diff)
+	}
+	got = set.Undecided(ask{namespace: "kube-system", object: deployment(object{})}.request(t), errors.New("lost"))
+	if diff := cmp.Diff([]string{}, summary(got)); diff != "" {
+		t.Errorf("Nothing is held up in an excluded namespace: -want, +got:\n%s", diff)
+	}
+}
+
 func TestReviewAnswersInTime(t *testing.T) {
 	loop := `violation contains {"msg": "m"} if count([1 | some i in numbers.range(1, 5000); some j in numbers.range(1, 5000); i == j + 10000]) > 0`
 	set := setOf(t, policy("a", noReplicas), policy("slow", loop), policy("z", noReplicas))
@@ -294,6 +328,32 @@ func TestReviewAnswersInTime(t *testing.T) {
 	want := []string{"deny a spec.replicas: no replicas", "error deny slow: ran out of time", "error deny z: ran out of time"}
 	if diff := cmp.Diff(want, summary(d)); diff != "" {
 		t.Errorf("What was decided in time counts, the rest is named: -want, +got:\n%s", diff)
+	}
+}
+
+// TestReviewLeavesTheEvaluatorBehind has a policy that matches an expression
+// against a megabyte, which looks for no deadline until it is done.
+func TestReviewLeavesTheEvaluatorBehind(t *testing.T) {
+	set := setOf(t, policy("a", "violation contains {\"msg\": \"m\"} if regex.match(`^(((a{1,25}){1,25}){1,25}){1,25}b`, input.review.object.spec.text)"))
+	req := ask{object: deployment(object{"text": strings.Repeat("a", 1<<20)})}.request(t)
+	begin := time.Now()
+	if _, err := set.Review(t.Context(), req, nil); err != nil {
+		t.Fatal(err)
+	}
+	whole := time.Since(begin)
+
+	ctx, cancel := context.WithTimeout(t.Context(), whole/10)
+	defer cancel()
+	begin = time.Now()
+	d, err := set.Review(ctx, req, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took > whole/2 {
+		t.Errorf("Review(...) answered after %v, with a deadline of %v; the evaluator alone takes %v", took, whole/10, whole)
+	}
+	if diff := cmp.Diff([]string{"error deny a: ran out of time"}, summary(d)); diff != "" {
+		t.Errorf("Who was too slow is named: -want, +got:\n%s", diff)
 	}
 }
 
