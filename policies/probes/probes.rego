@@ -47,7 +47,7 @@ _missing := {
 violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
 	some found in _suspects
 	some probe, msg in _missing
-	not is_object(object.get(found.container, probe, null))
+	not _is_there(found.container, probe)
 	not _excused(probe, found.container)
 
 	fix := sprintf("%s:\n  httpGet: {path: /healthz, port: 8080}", [probe])
@@ -58,7 +58,7 @@ violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if
 violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
 	some found in _suspects
 	some probe, _ in _missing
-	is_object(found.container[probe])
+	_is_there(found.container, probe)
 	not _asks(found.container[probe])
 	not _excused(probe, found.container)
 
@@ -136,12 +136,14 @@ _excused("livenessProbe", container) if {
 	not _cannot_fail(probe)
 }
 
+_is_there(container, probe) if is_object(container[probe])
+
 _asks(probe) if {
 	some handler in ["httpGet", "tcpSocket", "grpc"]
 	type_name(probe[handler].port) in ["number", "string"]
 }
 
-_asks(probe) if probe.exec.command[0]
+_asks(probe) if count(_words(probe)) > 0
 
 _declares(container, name) if {
 	some port in container.ports
@@ -150,7 +152,8 @@ _declares(container, name) if {
 
 _cannot_fail(probe) if {
 	not _asks_port(probe)
-	words := [sprintf("%v", [word]) | some word in probe.exec.command]
+	words := _words(probe)
+	count(words) > 0
 	_always_succeeds(words)
 }
 
@@ -158,6 +161,12 @@ _asks_port(probe) if {
 	some handler in ["httpGet", "tcpSocket", "grpc"]
 	probe[handler].port
 }
+
+# The command of a probe. YAML reads an unquoted true as no text.
+_words(probe) := [sprintf("%v", [word]) |
+	is_array(probe.exec.command)
+	some word in probe.exec.command
+]
 
 # A command as such, or behind one that runs it.
 _always_succeeds(words) if _is_idle(concat(" ", words))

@@ -77,6 +77,8 @@ _needs := [
 	["limits", "memory", "no memory limit, so a leak takes the node down with it", "256Mi"],
 ]
 
+_noun := {"requests": "request", "limits": "limit"}
+
 # METADATA
 # title: A request or limit is missing
 violation contains {"msg": msg, "path": workload.path(found, ["resources", what, resource]), "fix": fix} if {
@@ -110,7 +112,7 @@ violation contains {"msg": msg, "path": workload.path(found, ["resources", what,
 	amount != null
 	not _is_positive(amount)
 
-	msg := sprintf("%s of %s are %s, which is no amount above zero", [what, resource, _shown(amount)])
+	msg := sprintf("the %s %s is %s, which is no amount above zero", [resource, _noun[what], _shown(amount)])
 	fix := _fix(what, resource, {"cpu": "100m", "memory": "128Mi"}[resource])
 }
 
@@ -135,7 +137,7 @@ violation contains {"msg": msg, "path": array.concat(bearer.path, [what, resourc
 	some what in ["requests", "limits"]
 	k8s.quantity(bearer.resources[what][resource]) > k8s.quantity(most)
 
-	msg := sprintf("%s of %s are more than the %v that is allowed", [what, resource, most])
+	msg := sprintf("the %s %s is more than the %v that is allowed", [resource, _noun[what], most])
 	fix := _fix(what, resource, most)
 }
 
@@ -273,7 +275,7 @@ _scaler := scalers[0] if {
 	]
 }
 
-_group(api_version) := split(api_version, "/")[0]
+_group(api_version) := split(api_version, "/")[0] if is_string(api_version)
 
 _fix(what, resource, amount) := sprintf("resources:\n  %s:\n    %s: %v", [what, resource, amount])
 
