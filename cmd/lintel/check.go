@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/lintel-policy/lintel/report"
+	"github.com/lintel-policy/lintel/resource"
+)
+
+// A checkCommand is `lintel check` with its flags.
+type checkCommand struct {
+	streams         streams
+	policies        []string
+	namespace       string
+	namespaceLabels string
+	labelsGiven     bool // although perhaps none
+	output          string
+	explain         bool
+}
+
+func newCheck(s streams) *cobra.Command {
+	c := &checkCommand{streams: s}
+	cmd := &cobra.Command{
+		Use:   "check PATH...",
+		Short: "Hold objects in files to policies",
+		Long: `Hold objects in files to policies, and say what the cluster would say if they
+were created there: what it would deny, warn about and patch.
+
+A PATH is a file, a folder, which is read with all folders in it, or "-" for
+standard input. A named file must hold Kubernetes objects; in a folder, .yaml,
+.yml and .json files are read, and what is no Kubernetes object is counted and
+skipped.
+
+The objects are taken to be created together: policies see them all, and those
+in a namespace have the labels of its Namespace object if that is among them. The
+labels of other namespaces are not known. --namespace-labels gives them; without
+it they are taken to be empty, and the output says so.
+
+Exit code 0: nothing is denied; 1: something is; 2: could not tell.`,
+		Example: `  lintel check deploy/ service.yaml
+  helm template shop ./chart | lintel check - -n shop
+  lintel check deploy/ -p embedded -p ./policies -o json
+  lintel check deploy/ -n shop --namespace-labels team=checkout,environment=production`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New(`no path is given: name files or folders, or "-" for standard input`)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.labelsGiven = cmd.Flags().Changed("namespace-labels")
+			return c.run(cmd.Context(), args)
+		},
+	}
+	flags := cmd.Flags()
+	policiesFlag(cmd, &c.policies, fromEmbedded)
+	flags.StringVarP(&c.namespace, "namespace", "n", "default", "`namespace` of objects that do not say theirs")
+	flags.StringVar(&c.namespaceLabels, "namespace-labels", "", "labels, as `key=value,...`, of namespaces whose Namespace object is not among the objects")
+	flags.StringVarP(&c.output, "output", "o", "text", "`format` of the output: "+strings.Join(report.Formats(), " or "))
+	flags.BoolVar(&c.explain, "explain", false, "say of each violation how to put it right")
+	complete(cmd, "output", report.Formats()...)
+	return cmd
+}
+
+func (c *checkCommand) run(ctx context.Context, paths []string) error {
+	format, err := report.New(c.output, report.Config{Colour: wantsColour(c.streams.out), Explain: c.explain})
+	if err != nil {
+		return err
+	}
+	if problems := validation.IsDNS1123Label(c.namespace); len(problems) > 0 {
+		return fmt.Errorf("namespace %q: %s", c.namespace, problems[0])
+	}
+	given, err := c.readLabels()
+	if err != nil {
+		return err
+	}
+	policies, err := loadPolicies(c.policies)
+	if err != nil {
+		return err
+	}
+	j := &judge{policies: policies, now: time.Now(), namespace: c.namespace, labels: given}
+	r, err := j.judge(ctx, resource.Load(ctx, c.streams.in, paths...))
+	if err != nil {
+		return err
+	}
+	if err := format.Write(c.streams.out, r); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return c.conclude(r)
+}
+
+// readLabels returns the labels that were given, nil if it was not said what they are.
+func (c *checkCommand) readLabels() (map[string]string, error) {
+	if !c.labelsGiven {
+		return nil, nil
+	}
+	given, err := labels.ConvertSelectorToLabelsMap(c.namespaceLabels)
+	if err != nil {
+		return nil, fmt.Errorf("read --namespace-labels: %w", err)
+	}
+	return given, nil
+}
+
+// conclude tells of errors and warnings, and returns what the exit code is made of.
+func (c *checkCommand) conclude(r *report.Report) error {
+	for _, w := range r.Warnings {
+		complain(c.streams.err, "warning: "+at(w.Source)+w.Message)
+	}
+	tell(c.streams.err, r.AllErrors())
+	s := r.Summary()
+	switch {
+	case len(r.Errors) > 0, s.Undecided > 0:
+		return errUntold
+	case s.Denied > 0:
+		return errDenied
+	}
+	return nil
+}
+
+// tell writes errors to standard error.
+func tell(stderr io.Writer, errs []report.Error) {
+	for _, e := range errs {
+		text := at(e.Source)
+		if e.Object != nil {
+			text += e.Object.Printable() + ": "
+		}
+		if e.Policy != "" {
+			text += "policy " + e.Policy + ": "
+		}
+		complain(stderr, text+e.Message)
+	}
+}
+
+// at returns "file:line: ", "" for what is in no file.
+func at(s report.Source) string {
+	if s.File == "" {
+		return ""
+	}
+	return s.String() + ": "
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/report"
+	"github.com/lintel-policy/lintel/resource"
+)
+
+// perObject is how long the policies may take for one object, which takes a few
+// milliseconds at most. What takes longer is an error, not a hang.
+const perObject = 10 * time.Second
+
+// A judge holds the objects of one run to policies, as a cluster would if they
+// were created there.
+type judge struct {
+	policies  *loaded
+	now       time.Time
+	namespace string            // of objects that do not say theirs
+	labels    map[string]string // of namespaces that are not among the objects; nil if not known
+}
+
+// judge returns what the policies find. The error is that of the context.
+func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Report, error) {
+	r := &report.Report{Revision: j.policies.set.Revision(), Skipped: found.Skipped}
+	for _, err := range j.policies.broken {
+		r.Errors = append(r.Errors, brokenPolicy(err))
+	}
+	for _, e := range found.Errors {
+		r.Errors = append(r.Errors, report.Error{Source: report.Source{File: e.File, Line: e.Line}, Message: e.Err.Error()})
+	}
+	candidates := make([]candidate, len(found.Objects))
+	for i, o := range found.Objects {
+		candidates[i] = j.prepare(o)
+		r.Warnings = append(r.Warnings, candidates[i].warnings...)
+	}
+	s := j.surroundings(candidates)
+	r.Objects = make([]report.Object, len(candidates))
+	asked := make([][]string, len(candidates))
+	spread(len(candidates), func(i int) { r.Objects[i], asked[i] = j.one(ctx, candidates[i], s) })
+	r.Assumptions = j.assumptions(candidates, asked, s)
+	return r, ctx.Err()
+}
+
+// brokenPolicy returns the error of a report for that of a policy.
+func brokenPolicy(err error) report.Error {
+	var policy *engine.PolicyError
+	if errors.As(err, &policy) {
+		return report.Error{Policy: policy.Policy, Message: policy.Err.Error()}
+	}
+	return report.Error{Message: err.Error()}
+}
+
+// A candidate is an object to be judged.
+type candidate struct {
+	resource.Object        // with the API server's defaults
+	namespace       string // that it is in; "" for a cluster-scoped object
+	warnings        []report.Note
+	err             error // why it cannot be judged; nil if it can
+}
+
+// prepare sets defaults and finds out the namespace.
+func (j *judge) prepare(o resource.Object) candidate {
+	var c candidate
+	var warnings []resource.Warning
+	c.Object, warnings, c.err = resource.Default(o)
+	for _, w := range warnings {
+		c.warnings = append(c.warnings, report.Note{
+			Source: report.Source{File: w.File, Line: w.Line}, Message: fmt.Sprintf("unknown field %q", w.Field),
+		})
+	}
+	if c.err != nil {
+		return c
+	}
+	req, err := engine.NewRequest(c.JSON, j.namespace)
+	if err != nil {
+		c.err = err
+		return c
+	}
+	c.namespace = req.Namespace()
+	return c
+}
+
+// ref names the object.
+func (c *candidate) ref() engine.ObjectRef {
+	namespace := c.namespace
+	if c.err != nil {
+		namespace = c.Namespace
+	}
+	return engine.ObjectRef{APIVersion: c.APIVersion, Kind: c.Kind, Namespace: namespace, Name: c.Name}
+}
+
+// at returns where a field of the object stands.
+func (c *candidate) at(path engine.Path) report.Source {
+	return report.Source{File: c.File, Line: c.LineOf(path)}
+}
+
+// failed returns the finding that the object could not be judged.
+func (c *candidate) failed(err error) report.Object {
+	o := report.Object{Ref: c.ref(), Source: c.at(nil), Err: err}
+	var placed *resource.Error
+	if errors.As(err, &placed) {
+		o.Source.Line, o.Err = placed.Line, placed.Err
+	}
+	return o
+}
+
+// one judges one object, patched first. It also returns which policies were asked.
+func (j *judge) one(ctx context.Context, c candidate, s *surroundings) (report.Object, []string) {
+	if c.err != nil {
+		return c.failed(c.err), nil
+	}
+	req, err := engine.NewRequest(c.JSON, j.namespace)
+	if err != nil {
+		return c.failed(err), nil
+	}
+	req = req.At(j.now)
+	if c.namespace != "" {
+		req = req.In(s.namespaces[c.namespace])
+	}
+	m, err := within(ctx, req, s.inventory, j.policies.set.Patch)
+	if err != nil {
+		return c.failed(err), nil
+	}
+	d, err := within(ctx, m.Request, s.inventory, j.policies.set.Review)
+	if err != nil {
+		return c.failed(err), nil
+	}
+	return report.NewObject(d, m, c.at), d.Evaluated
+}
+
+// within asks the policies with a deadline.
+func within[T any](ctx context.Context, req *engine.Request, inv *engine.Inventory,
+	ask func(context.Context, *engine.Request, *engine.Inventory) (T, error),
+) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, perObject)
+	defer cancel()
+	return ask(ctx, req, inv)
+}
+
+// spread calls do with 0 to n-1, on all processors.
+func spread(n int, do func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				do(int(i))
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// The exit codes.
+const (
+	exitClean    = 0
+	exitDenied   = 1
+	exitUntold   = 2
+	errorsPrefix = "lintel: "
+)
+
+var (
+	// errDenied reports that something is denied. The results have said what.
+	errDenied = errors.New("something is denied")
+	// errUntold reports that it could not be told whether something is denied.
+	// Standard error has said why.
+	errUntold = errors.New("could not tell")
+)
+
+// streams are the standard streams.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run runs the command line and returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	root := newRoot(s)
+	root.SetArgs(args)
+	return exitCode(root.ExecuteContext(ctx), s.err)
+}
+
+// exitCode tells of an error that has not been told of.
+func exitCode(err error, stderr io.Writer) int {
+	switch {
+	case err == nil:
+		return exitClean
+	case errors.Is(err, errDenied):
+		return exitDenied
+	case !errors.Is(err, errUntold):
+		complain(stderr, err.Error())
+	}
+	return exitUntold
+}
+
+// complain writes text, which may have several lines, to standard error.
+func complain(stderr io.Writer, text string) {
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		fmt.Fprintf(stderr, "%s%s\n", errorsPrefix, engine.Printable(strings.ReplaceAll(line, "\t", "  ")))
+	}
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lintel",
+		Short: "Hold Kubernetes objects to policies written in Rego",
+		Long: `Lintel holds Kubernetes objects to policies written in Rego: in files, before
+they reach a cluster, and in the cluster, as an admission webhook.
+
+It exits with 0 if nothing is denied, with 1 if something is, and with 2 if it
+could not tell, whatever else it found.`,
+		Example: `  lintel check deploy/
+  kubectl get deployment web -o yaml | lintel check -
+  lintel serve --kubeconfig ~/.kube/config -p embedded`,
+		Args:              cobra.NoArgs,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
+	})
+	root.AddCommand(newCheck(s), newPolicies(s), newServe(s), newVersion(s), newCompletion())
+	root.SetHelpCommand(newHelp())
+	return root
+}
+
+// newHelp is cobra's own help command, but for an unknown command, which is an error.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Help about a command",
+		Example: "  lintel help check",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+			}
+			return about.Help()
+		},
+	}
+}
+
+// wantsColour reports whether w is a terminal whose user has not refused colours
+// (https://no-color.org).
+func wantsColour(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

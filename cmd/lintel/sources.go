@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/policies"
+)
+
+// The places that policies come from which are no folders.
+const (
+	fromEmbedded = policies.EmbeddedOrigin
+	fromCluster  = "cluster"
+)
+
+// policiesFlag adds the flag that says where policies come from.
+func policiesFlag(cmd *cobra.Command, from *[]string, standard string) {
+	cmd.Flags().StringArrayVarP(from, "policies", "p", []string{standard},
+		"`source` of policies: \"embedded\" (the library in this binary), \"cluster\", or a folder; repeatable")
+	cmd.Flag("policies").DefValue = standard
+	// The words are offered beside the folders.
+	must(cmd.RegisterFlagCompletionFunc("policies", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{fromEmbedded, fromCluster}, cobra.ShellCompDirectiveDefault
+	}))
+}
+
+// complete offers words for a flag.
+func complete(cmd *cobra.Command, flag string, words ...string) {
+	must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// must stops the program at an error that only the program itself can have made.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// loaded is a set of policies, and what was broken among them.
+type loaded struct {
+	set     *engine.Set
+	sources []engine.Policy
+	broken  []error
+}
+
+// loadPolicies loads and compiles policies. Broken ones are in the result; it is
+// an error if a source cannot be read at all, or if no policy is left.
+func loadPolicies(from []string) (*loaded, error) {
+	cfg, broken, err := readPolicies(from)
+	if err != nil {
+		return nil, err
+	}
+	return compile(cfg, broken)
+}
+
+// compile compiles what was read.
+func compile(cfg engine.Config, broken []error) (*loaded, error) {
+	set, err := engine.Compile(cfg)
+	l := &loaded{set: set, sources: cfg.Policies, broken: append(broken, each(err)...)}
+	if len(set.Policies()) == 0 {
+		return nil, errors.Join(append(l.broken, errors.New("there are no policies to judge by"))...)
+	}
+	return l, nil
+}
+
+// readPolicies reads policies without compiling them.
+func readPolicies(from []string) (engine.Config, []error, error) {
+	var sources []policies.Source
+	var broken []error
+	for _, name := range from {
+		source, err := readSource(name)
+		if errors.Is(err, errCluster) {
+			return engine.Config{}, nil, err
+		}
+		broken = append(broken, each(err)...)
+		sources = append(sources, source)
+	}
+	all, err := policies.Combine(sources...)
+	return engine.Config{Policies: all.Policies, Exceptions: all.Exceptions}, append(broken, each(err)...), nil
+}
+
+// readSource reads what one value of the flag names.
+func readSource(name string) (policies.Source, error) {
+	switch name {
+	case fromEmbedded:
+		return policies.Library()
+	case fromCluster:
+		return policies.Source{}, errCluster
+	}
+	return policies.Load(name)
+}
+
+// errCluster reports a source that is not there yet.
+var errCluster = errors.New(`policies of a cluster cannot be read yet: name "embedded" or a folder with --policies`)
+
+// each returns the errors that err joins.
+func each(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, each(e)...)
+	}
+	return all
+}
+
+// complain tells of broken policies and returns errUntold if there are any.
+func (l *loaded) complain(stderr io.Writer) error {
+	for _, err := range l.broken {
+		complain(stderr, err.Error())
+	}
+	if len(l.broken) > 0 {
+		return errUntold
+	}
+	return nil
+}
+
+// readsNamespaces returns the names of the policies whose verdict may depend on
+// the labels of namespaces.
+func (l *loaded) readsNamespaces() map[string]bool {
+	names := map[string]bool{}
+	for _, p := range l.sources {
+		for _, m := range p.Modules {
+			if strings.Contains(m.Rego, "namespaceObject") {
+				names[p.Name] = true
+			}
+		}
+	}
+	return names
+}
+
+// selectsNamespaces reports whether some policy goes by the labels of namespaces
+// to find out whether and how it is enforced.
+func (l *loaded) selectsNamespaces() bool {
+	for _, p := range l.set.Policies() {
+		if p.Match.NamespaceSelector != nil || p.Spec.Exceptions != nil && p.Spec.Exceptions.NamespaceSelector != nil {
+			return true
+		}
+		for _, s := range p.Spec.Scopes {
+			if s.NamespaceSelector != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
