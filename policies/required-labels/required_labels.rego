@@ -332,8 +332,21 @@ _op(place, key) := "set" if {
 	_essence(place.values[key]) == ""
 }
 
+# Whether all that leads to the labels is there, or can be made.
 _is_open(place) if {
-	type_name(object.get(input.review.object, place.path, null)) in ["object", "null"]
+	is_object(input.review.object)
+	every i in numbers.range(1, count(place.path)) {
+		type_name(object.get(input.review.object, array.slice(place.path, 0, i), null)) in ["object", "array", "null"]
+	}
+	not is_array(object.get(input.review.object, place.path, null))
+	not _is_status_of_workload
+}
+
+# The status of a pod is where its labels can be changed as well; that of a workload
+# keeps them.
+_is_status_of_workload if {
+	input.review.subResource == "status"
+	input.review.object.kind != "Pod"
 }
 
 _selects_by(key) if workload.selector.matchLabels[key]
