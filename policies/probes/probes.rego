@@ -152,9 +152,7 @@ _declares(container, name) if {
 
 _cannot_fail(probe) if {
 	not _asks_port(probe)
-	words := _words(probe)
-	count(words) > 0
-	_always_succeeds(words)
+	_always_succeeds(_words(probe))
 }
 
 _asks_port(probe) if {
@@ -163,43 +161,36 @@ _asks_port(probe) if {
 }
 
 # The command of a probe. YAML reads an unquoted true as no text.
-_words(probe) := [sprintf("%v", [word]) |
-	is_array(probe.exec.command)
-	some word in probe.exec.command
-]
-
-# A command as such, or behind one that runs it.
-_always_succeeds(words) if _is_idle(concat(" ", words))
+_words(probe) := [sprintf("%v", [word]) | some word in probe.exec.command]
 
 _always_succeeds(words) if {
-	regex.match(`^([\w./-]*/)?(busybox|env|command|exec|nice|nohup|tini|dumb-init)$`, words[0])
-	_idle_after(words, 1)
+	some command in _commands(words)
+	count(command) > 0
+	_is_idle(concat(" ", command))
 }
 
 _always_succeeds(words) if {
-	regex.match(`^([\w./-]*/)?timeout$`, words[0])
-	_idle_after(words, 2)
+	some command in _commands(words)
+	regex.match(`^([\w./-]*/)?(sh|bash|ash|dash|ksh|zsh)$`, command[0])
+	startswith(command[1], "-")
+	some i in [1, 2, 3]
+	regex.match(`^-[a-z]*c[a-z]*$`, command[i])
+	_script_always_succeeds(command[i + 1])
 }
 
 _always_succeeds(words) if {
-	some i, word in words
-	i < 4
-	regex.match(`^([\w./-]*/)?(sh|bash|ash|dash|ksh|zsh)$`, word)
-	some j, flag in words
-	j > i
-	regex.match(`^-[a-z]*c[a-z]*$`, flag)
-	_script_always_succeeds(words[j + 1])
+	regex.match(`(?i)^cmd(\.exe)? /c (exit( /b)?( 0)?|echo [^&|<>]*|rem .*)$`, concat(" ", words))
 }
 
-_always_succeeds(words) if {
-	regex.match(`(?i)^cmd(\.exe)?$`, words[0])
-	regex.match(`(?i)^\s*/c\s+(exit(\s+/b)?(\s+0)?|echo\s[^&|<>]*|rem\s.*)\s*$`, concat(" ", array.slice(words, 1, count(words))))
-}
+# A command, and what it runs where that is all that it does.
+_commands(words) := [words] if {
+	not _wrapping(words[0])
+} else := [words, array.slice(words, _wrapping(words[0]), count(words))]
 
-_idle_after(words, i) if {
-	count(words) > i
-	_is_idle(concat(" ", array.slice(words, i, count(words))))
-}
+# How many words stand before the command that a word runs.
+_wrapping(word) := 1 if regex.match(`^([\w./-]*/)?(busybox|env|nice|nohup|tini|dumb-init)$`, word)
+
+_wrapping(word) := 2 if regex.match(`^([\w./-]*/)?timeout$`, word)
 
 # Nothing in it can fail, or what fails is made good at the end by || true.
 _script_always_succeeds(script) if {

@@ -152,6 +152,12 @@ test_commands_that_can_fail[name] if {
 		"a script": ["sh", "/health.sh"],
 		"flag without a script": ["sh", "-c"],
 		"a program behind env": ["env", "X=1", "/app/health"],
+		"a program that takes true": ["/app/health", "true"],
+		"a program that takes a number and true": ["/app/health", "5", "true"],
+		"a program that takes a shell": ["/app/health", "sh", "-c", "true"],
+		"a program like cmd": ["/app/cmd", "/c", "exit", "0"],
+		"a script called true": ["sh", "-x", "true"],
+		"a script with arguments": ["sh", "/health.sh", "-c", "true"],
 		"timeout of a program": ["timeout", "5", "pg_isready"],
 		"timeout of nothing": ["timeout", "5"],
 		"cmd": ["cmd", "/c", "health.bat"],
@@ -205,8 +211,17 @@ test_both_probes_by_the_same_name if {
 	container := {"name": "web", "ports": [{"name": "http", "containerPort": 80}], "livenessProbe": by_name, "readinessProbe": by_name}
 	_found(_of(container), _defaults) == set()
 	count(_found(_of(object.remove(container, ["ports"])), _defaults)) == 2
+	count(_found(_of(object.union(container, {"ports": [{"name": "https", "containerPort": 80}]})), _defaults)) == 2
 	startup := object.union(container, {"startupProbe": {"httpGet": {"port": "metrics"}}})
 	count(_found(_of(startup), _defaults)) == 1
+}
+
+test_probes_by_names_of_which_one_is_declared if {
+	container := {
+		"name": "web", "ports": [{"name": "http", "containerPort": 80}],
+		"livenessProbe": {"httpGet": {"port": "http"}}, "readinessProbe": {"httpGet": {"port": "metrics"}},
+	}
+	{path | some [path, _] in _found(_of(container), _defaults)} == {sprintf("%s.readinessProbe.httpGet.port", [_web])}
 }
 
 test_startup_is_enough[name] if {
@@ -241,6 +256,11 @@ test_maximum[name] if {
 	_found(_of(container), {"maximum": {field: 2147483647}}) == set()
 	got := _found(_of(container), {"maximum": {field: 600}})
 	got == {[sprintf("%s.livenessProbe.%s", [_web, field]), text]}
+}
+
+test_maximum_of_a_job if {
+	made := {"kind": "Job", "spec": {"template": {"spec": {"containers": [_live(object.union(_good, {"periodSeconds": 60}))]}}}}
+	_found(made, {"maximum": {"periodSeconds": 5}}) == set()
 }
 
 test_maximum_of_what_is_no_number[name] if {

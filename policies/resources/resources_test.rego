@@ -107,6 +107,15 @@ test_false_is_no_amount if {
 	_paths(_found(_of(object.union(_good, {"limits": {"memory": false}})), _defaults)) == {"limits.memory"}
 }
 
+# Each amount counts where all the others are right, the limit of cpu among them.
+test_one_amount_of_four[name] if {
+	full := object.union(_good, {"limits": {"cpu": 1}})
+	some name, at in {"cpu": ["requests", "cpu"], "memory": ["requests", "memory"], "limit": ["limits", "memory"], "cpu limit": ["limits", "cpu"]}
+	_found(_of(full), _defaults) == set()
+	got := _found(_of(object.union(full, {at[0]: {at[1]: "0"}})), _defaults)
+	_paths(got) == {concat(".", at)}
+}
+
 test_amounts_are_shown[name] if {
 	some name, tc in {
 		"text": {"amount": "lots", "want": `the cpu request is "lots", which is no amount above zero`},
@@ -199,6 +208,10 @@ test_minimum[name] if {
 			"want": {["requests.memory", "the memory request is less than the 256Mi that is asked for"]},
 		},
 		"nothing": {"amounts": {"requests": {"cpu": 1}}, "want": {_no_memory, _no_limit}},
+		"zero is no amount, and so not a small one": {
+			"amounts": object.union(_good, {"requests": {"memory": "0"}}),
+			"want": {["requests.memory", "the memory request is \"0\", which is no amount above zero"]},
+		},
 	}
 
 	got := _found(_of(tc.amounts), {"minimum": {"memory": "256Mi"}})
@@ -231,6 +244,11 @@ test_ratio[name] if {
 
 	got := _found(_of({"requests": {"cpu": 1, "memory": "128Mi"}, "limits": {"memory": tc.limit}}), {"maxLimitRequestRatio": {"memory": 2}})
 	got == tc.want
+}
+
+test_ratio_to_nothing if {
+	got := _found(_of({"requests": {"cpu": 1, "memory": 0}, "limits": {"memory": "1Gi"}}), {"maxLimitRequestRatio": {"memory": 2}})
+	_paths(got) == {"requests.memory"}
 }
 
 test_ratio_of_a_limit_alone if {
@@ -366,6 +384,16 @@ test_defaults[name] if {
 			"defaults": {"requests": {"memory": "1Gi"}, "limits": {"memory": "64Mi"}},
 			"want": {["requests.memory", "1Gi"]},
 		},
+		"a limit of the request": {
+			"defaults": {"limits": {"memory": "128Mi"}},
+			"amounts": {"requests": {"memory": "128Mi"}},
+			"want": {["limits.memory", "128Mi"]},
+		},
+		"a limit of the default request": {
+			"defaults": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}},
+			"want": {["requests.memory", "1Gi"], ["limits.memory", "1Gi"]},
+		},
+		"a limit is there and is the author's": {"defaults": {"limits": {"memory": "1Gi"}}, "amounts": _good, "want": set()},
 		"limits are text": {"defaults": {"limits": {"memory": "1Gi"}}, "amounts": {"limits": "x"}, "want": set()},
 	}
 
@@ -377,6 +405,20 @@ test_what_was_measured_goes_before_defaults if {
 	parameters := {"defaults": {"requests": {"cpu": "50m"}, "limits": {"memory": "64Mi"}}}
 	got := _patched(_of({}), parameters, _autoscaler(_web, _measured))
 	got == {["requests.cpu", "25m"], ["requests.memory", "262144k"]}
+}
+
+# The author's request counts, and not what would have been offered.
+test_limit_above_the_request_that_is_there if {
+	parameters := {"defaults": {"limits": {"memory": "128Mi"}}}
+	got := _patched(_of({"requests": {"cpu": 1, "memory": "64Mi"}}), parameters, _autoscaler(_web, _measured))
+	got == {["limits.memory", "128Mi"]}
+}
+
+test_no_patch_of_what_is_no_container[name] if {
+	some name, container in {"null": null, "text": "web", "resources are text": {"name": "web", "resources": "x"}}
+	parameters := {"defaults": {"requests": {"cpu": 1}, "limits": {"memory": "128Mi"}}}
+	got := _patched(_deployment({"containers": [container]}), parameters, _autoscaler(_web, _measured))
+	got == set()
 }
 
 test_quiet_about_nothing[name] if {
