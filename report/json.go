@@ -22,6 +22,7 @@ type document struct {
 	Patches     []jsonPatch  `json:"patches"`
 	Errors      []jsonError  `json:"errors"`
 	Passed      []jsonPassed `json:"passed"`
+	Excused     []jsonExcuse `json:"excused"`
 	Warnings    []jsonNote   `json:"warnings"`
 	Assumptions []string     `json:"assumptions"`
 	Summary     Summary      `json:"summary"`
@@ -65,6 +66,13 @@ type jsonPassed struct {
 	Reason string           `json:"reason"`
 }
 
+type jsonExcuse struct {
+	Policy    string           `json:"policy"`
+	Exception string           `json:"exception"` // namespace/name
+	Object    engine.ObjectRef `json:"object"`
+	Source    *Source          `json:"source,omitempty"`
+}
+
 type jsonNote struct {
 	File    string            `json:"file,omitempty"`
 	Line    int               `json:"line,omitempty"`
@@ -78,7 +86,7 @@ func (jsonFormat) Write(w io.Writer, r *Report) error { return EncodeJSON(w, new
 func newDocument(r *Report) document {
 	doc := document{
 		Revision: r.Revision, Results: []jsonResult{}, Patches: []jsonPatch{}, Errors: []jsonError{},
-		Passed: []jsonPassed{}, Warnings: []jsonNote{}, Assumptions: append([]string{}, r.Assumptions...), Summary: r.Summary(),
+		Passed: []jsonPassed{}, Excused: []jsonExcuse{}, Warnings: []jsonNote{}, Assumptions: append([]string{}, r.Assumptions...), Summary: r.Summary(),
 	}
 	for _, e := range r.AllErrors() {
 		doc.Errors = append(doc.Errors, jsonError{e.Source.File, e.Source.Line, e.Policy, e.Object, e.OnError, e.Message})
@@ -105,6 +113,9 @@ func (doc *document) add(o *Object) {
 	}
 	for _, text := range o.Notes {
 		doc.Warnings = append(doc.Warnings, jsonNote{o.Source.File, o.Source.Line, &o.Ref, text})
+	}
+	for _, e := range o.Excused {
+		doc.Excused = append(doc.Excused, jsonExcuse{e.Policy, e.Exception, o.Ref, o.Source.orNil()})
 	}
 	if o.Passed != "" {
 		doc.Passed = append(doc.Passed, jsonPassed{o.Ref, o.Source.orNil(), o.Passed})

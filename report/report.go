@@ -47,6 +47,8 @@ type Object struct {
 	Err error
 	// Passed says why no policy was asked; "" if policies were.
 	Passed string
+	// Excused are the exceptions that kept a policy from being asked.
+	Excused []engine.Excuse
 }
 
 // A Violation is one of an object of a report.
@@ -91,7 +93,7 @@ func NewObject(d *engine.Decision, m *engine.Mutation, at func(engine.Path) Sour
 	if at == nil {
 		at = func(engine.Path) Source { return Source{} }
 	}
-	o := Object{Ref: d.Object, Source: at(nil), Passed: d.Passed}
+	o := Object{Ref: d.Object, Source: at(nil), Passed: d.Passed, Excused: d.Excused}
 	for _, v := range d.Violations {
 		o.Violations = append(o.Violations, Violation{v, at(v.Path)})
 	}
@@ -142,6 +144,8 @@ type Summary struct {
 	Patched int `json:"patched"`
 	// Passed are those that no policy was asked about, because of their namespace.
 	Passed int `json:"passed"`
+	// Excused are those that an exception kept a policy from being asked about.
+	Excused int `json:"excused"`
 	// Undecided are those that could not be judged, or that would be refused because
 	// a policy could not decide.
 	Undecided int `json:"undecided"`
@@ -158,6 +162,7 @@ func (r *Report) Summary() Summary {
 		s.Warned += one(len(o.with(v1alpha1.Warn)) > 0 || o.hasError(v1alpha1.OnErrorAllow))
 		s.Patched += one(slices.ContainsFunc(o.Patches, func(p Patch) bool { return p.Mode == v1alpha1.PatchApply }))
 		s.Passed += one(o.Passed != "")
+		s.Excused += one(len(o.Excused) > 0)
 		s.Undecided += one(o.Err != nil || o.hasError(v1alpha1.OnErrorDeny))
 	}
 	return s

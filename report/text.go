@@ -138,7 +138,7 @@ func (r *Report) closing() string {
 	for _, c := range []struct {
 		n    int
 		what string
-	}{{s.Warned, "warned about"}, {s.Patched, "patched"}, {s.Undecided, "undecided"}} {
+	}{{s.Warned, "warned about"}, {s.Patched, "patched"}, {s.Excused, "excused by exceptions"}, {s.Undecided, "undecided"}} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,9 @@ Exit code 0: nothing is denied; 1: something is; 2: could not tell.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return errors.New(`no path is given: name files or folders, or "-" for standard input`)
+			}
+			if slices.Contains(args, "") {
+				return errors.New("a path is empty")
 			}
 			return nil
 		},

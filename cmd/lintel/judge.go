@@ -45,7 +45,7 @@ func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Repor
 	r.Objects = make([]report.Object, len(candidates))
 	asked := make([][]string, len(candidates))
 	spread(len(candidates), func(i int) { r.Objects[i], asked[i] = j.one(ctx, candidates[i], s) })
-	r.Assumptions = j.assumptions(candidates, asked, s)
+	r.Assumptions = j.assumptions(r.Objects, asked, s)
 	return r, ctx.Err()
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/report"
 )
 
 // surroundings are what policies see beside the object that they judge.
@@ -123,15 +124,16 @@ func newNamespace(name string, labels map[string]string) *engine.Object {
 
 // assumptions says which namespaces were taken to have no labels although some
 // policy that was asked goes by them.
-func (j *judge) assumptions(candidates []candidate, asked [][]string, s *surroundings) []string {
+func (j *judge) assumptions(objects []report.Object, asked [][]string, s *surroundings) []string {
 	selects, reads := j.policies.selectsNamespaces(), j.policies.readsNamespaces()
 	names := map[string]bool{}
-	for i, c := range candidates {
-		if !s.assumed[c.namespace] || c.err != nil {
+	for i := range objects {
+		o := &objects[i]
+		if !s.assumed[o.Ref.Namespace] || o.Err != nil || o.Passed != "" {
 			continue
 		}
 		if selects || slices.ContainsFunc(asked[i], func(policy string) bool { return reads[policy] }) {
-			names[c.namespace] = true
+			names[o.Ref.Namespace] = true
 		}
 	}
 	if len(names) == 0 {
