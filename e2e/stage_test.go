@@ -1,0 +1,185 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/lintel-policy/lintel/e2e/cluster"
+	"github.com/lintel-policy/lintel/e2e/gate"
+)
+
+// A stage is where a test plays: a namespace of its own in the shared control
+// plane, whose labels say whose it is.
+type stage struct {
+	*cluster.Cluster
+	namespace string
+}
+
+// ownerLabels are the labels of each stage's namespace.
+func ownerLabels() map[string]string {
+	return map[string]string{"environment": "production", "team": "checkout"}
+}
+
+// namespaceLabels are the same for lintel check.
+const namespaceLabels = "environment=production,team=checkout"
+
+// newStage makes a namespace and removes it when the test has ended.
+func newStage(t *testing.T, namespace string) *stage {
+	t.Helper()
+	s := &stage{shared.Cluster(t), namespace}
+	if err := s.CreateNamespace(t.Context(), namespace, ownerLabels()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "namespace", namespace, "--wait=false")
+	})
+	return s
+}
+
+// guard starts Lintel in front of the cluster until the test has ended.
+func (s *stage) guard(t *testing.T) *gate.Gate {
+	t.Helper()
+	g, err := gate.Start(t.Context(), gate.Config{Binary: built.Path(t), Cluster: s.Cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+// A result is how a program ended.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// kubectl runs kubectl in the stage's namespace.
+func (s *stage) kubectl(t *testing.T, args ...string) result {
+	t.Helper()
+	return s.kubectlWith(t, "", args...)
+}
+
+// kubectlWith runs kubectl with standard input.
+func (s *stage) kubectlWith(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	var r result
+	args = append([]string{"--namespace", s.namespace}, args...)
+	r.stdout, r.stderr, r.code = s.Kubectl(t.Context(), strings.NewReader(stdin), args...)
+	return r
+}
+
+// must runs kubectl, which has to succeed, and returns what it printed.
+func (s *stage) must(t *testing.T, args ...string) string {
+	t.Helper()
+	r := s.kubectl(t, args...)
+	if r.code != 0 {
+		t.Fatalf("kubectl %s: exit code %d, want 0\n%s%s", strings.Join(args, " "), r.code, r.stdout, r.stderr)
+	}
+	return r.stdout
+}
+
+// get reads an object back, named as TYPE/NAME.
+func (s *stage) get(t *testing.T, name string) object {
+	t.Helper()
+	return decode(t, s.must(t, "get", name, "-o", "json"))
+}
+
+// exists says whether an object, named as TYPE/NAME, is stored.
+func (s *stage) exists(t *testing.T, name string) bool {
+	t.Helper()
+	r := s.kubectl(t, "get", name, "-o", "name", "--ignore-not-found")
+	if r.code != 0 {
+		t.Fatalf("kubectl get %s: exit code %d\n%s", name, r.code, r.stderr)
+	}
+	return r.stdout != ""
+}
+
+// check runs lintel check on paths, for the stage's namespace.
+func (s *stage) check(t *testing.T, paths ...string) report {
+	t.Helper()
+	args := append([]string{"check", "-o", "json", "-n", s.namespace, "--namespace-labels", namespaceLabels}, paths...)
+	r := run(t, built.Path(t), args...)
+	var found report
+	if err := json.Unmarshal([]byte(r.stdout), &found); err != nil {
+		t.Fatalf("lintel %s: exit code %d, and its output is no report: %v\n%s%s", strings.Join(args, " "), r.code, err, r.stdout, r.stderr)
+	}
+	found.code = r.code
+	return found
+}
+
+// run runs a program.
+func run(t *testing.T, name string, args ...string) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// send sends bytes to the API server as they are, which kubectl would not do, and
+// returns the status code and the answer.
+func (s *stage) send(t *testing.T, method, path, contentType, body string) (int, object) {
+	t.Helper()
+	client, err := rest.HTTPClientFor(s.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, s.Config().Host+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, decode(t, string(answer))
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !so(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within 30 seconds", what)
+		}
+	}
+}
+
+// testdata is the path of a file of test data.
+func testdata(path ...string) string { return filepath.Join(append([]string{"testdata"}, path...)...) }
+
+// read reads a file of test data.
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(testdata(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
