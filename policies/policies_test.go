@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
@@ -79,7 +80,11 @@ func TestLoadedLibraryDecidesAsEmbedded(t *testing.T) {
 const capabilitiesFile = "capabilities.json"
 
 func TestCapabilitiesFileIsCurrent(t *testing.T) {
-	want, err := json.MarshalIndent(engine.Capabilities(), "", "  ")
+	shipped := struct {
+		*ast.Capabilities
+		AllowNet []string `json:"allow_net"` // not left out when empty, since that would allow every host
+	}{engine.Capabilities(), []string{}}
+	want, err := json.MarshalIndent(shipped, "", "  ")
 	if err != nil {
 		t.Fatalf("encode the capabilities: %v", err)
 	}
@@ -95,5 +100,29 @@ func TestCapabilitiesFileIsCurrent(t *testing.T) {
 	}
 	if !bytes.Equal(want, got) {
 		t.Errorf("%s is not what engine.Capabilities() returns: write it with go test ./policies -run Capabilities -update", capabilitiesFile)
+	}
+}
+
+func TestLibraryCompilesWithCapabilitiesFile(t *testing.T) {
+	capabilities, err := ast.LoadCapabilitiesFile(capabilitiesFile)
+	if err != nil {
+		t.Fatalf("LoadCapabilitiesFile(...): %v", err)
+	}
+	if capabilities.AllowNet == nil {
+		t.Errorf("%s: allow_net is missing, which allows every host", capabilitiesFile)
+	}
+	modules := map[string]*ast.Module{}
+	for _, pattern := range []string{"*/*.rego", libraryFolder + "/*.rego"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatalf("list Rego: %v", err)
+		}
+		for _, file := range files {
+			modules[file] = ast.MustParseModuleWithOpts(readFile(t, file), ast.ParserOptions{Capabilities: capabilities, ProcessAnnotation: true})
+		}
+	}
+	compiler := ast.NewCompiler().WithCapabilities(capabilities).WithStrict(true)
+	if compiler.Compile(modules); compiler.Failed() {
+		t.Errorf("The library and its tests compile as opa check --strict --capabilities would compile them: %v", compiler.Errors)
 	}
 }
