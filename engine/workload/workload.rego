@@ -22,9 +22,21 @@ pod_template := input.review.object.template if input.review.object.kind == "Pod
 pod_template := input.review.object.spec.jobTemplate.spec.template if input.review.object.kind == "CronJob"
 
 pod_template := input.review.object.spec.template if {
-	is_array(input.review.object.spec.template.spec.containers)
 	not input.review.object.kind in _elsewhere
+	makes_pods
 }
+
+# METADATA
+# title: Whether an object makes pods
+# description: >-
+#   True for the built-in kinds that have a pod template, whatever stands in its
+#   place, and for any other kind whose spec.template.spec.containers is a list.
+makes_pods if is_array(input.review.object.spec.template.spec.containers)
+
+makes_pods if input.review.object.kind in [
+	"PodTemplate", "ReplicationController", "ReplicaSet",
+	"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob",
+]
 
 # METADATA
 # title: Path of the pod template

@@ -29,6 +29,18 @@ test_same_pod_in_every_carrier[kind] if {
 
 _at(made, path, key) := object.get(made, array.concat(path, [key]), null)
 
+test_makes_pods[kind] if {
+	some kind, made in _carriers
+	got := [made_pods | made_pods := workload.makes_pods with input.review.object as made]
+	got == [true | kind != "Pod"]
+}
+
+test_containers_that_are_none_hide_no_others if {
+	made := _carried("Deployment", {"template": {"spec": {"containers": null, "initContainers": [{"name": "setup"}]}}})
+	containers := workload.resourceful_containers with input.review.object as made
+	_names(containers) == {"setup"}
+}
+
 test_no_pod[name] if {
 	some name, made in {
 		"a Service": {"kind": "Service", "spec": {"ports": []}},

@@ -199,7 +199,9 @@ _agreeing := [label |
 
 _template_labels := workload.pod_labels if {
 	workload.pod_template
-} else := _labels
+} else := _labels if {
+	not workload.makes_pods
+} else := {}
 
 _has_more_templates if input.review.object.kind == "CronJob"
 
@@ -249,7 +251,7 @@ default _template_paths := []
 
 _template_paths := [array.concat(workload.pod_path, ["metadata"])] if {
 	not input.review.object.kind in ["Pod", "CronJob", "StatefulSet"]
-	workload.pod_template
+	workload.makes_pods
 }
 
 _template_paths := [["spec", "jobTemplate", "metadata"], ["spec", "jobTemplate", "spec", "template", "metadata"]] if {
@@ -335,12 +337,17 @@ _op(place, key) := "set" if {
 # Whether all that leads to the labels is there, or can be made.
 _is_open(place) if {
 	is_object(input.review.object)
-	every i in numbers.range(1, count(place.path)) {
-		type_name(object.get(input.review.object, array.slice(place.path, 0, i), null)) in ["object", "array", "null"]
+	type_name(object.get(input.review.object, place.path, null)) in ["object", "null"]
+	every i, step in place.path {
+		_takes(object.get(input.review.object, array.slice(place.path, 0, i), null), step)
 	}
-	not is_array(object.get(input.review.object, place.path, null))
 	not _is_status_of_workload
 }
+
+# The item of a list is there already; all else leads through objects.
+_takes(_, step) if is_number(step)
+
+_takes(parent, _) if type_name(parent) in ["object", "null"]
 
 # The status of a pod is where its labels can be changed as well; that of a workload
 # keeps them.

@@ -82,6 +82,19 @@ test_each_place_by_itself[name] if {
 	got == {sprintf("%s.labels.team: label \"team\" is missing (cost reports group by it)", [tc.place])}
 }
 
+# A template that is not there, or is none, has no labels either.
+test_template_that_is_none[name] if {
+	some name, tc in {sprintf("%s with %v", [kind, spec]): {"kind": kind, "spec": spec} |
+		some kind in ["ReplicationController", "ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job"]
+		some spec in [{}, {"template": null}, {"template": "x"}, {"template": {"metadata": _bare, "spec": {"containers": null}}}]
+	}
+
+	got := _found({"kind": tc.kind, "metadata": _labelled, "spec": tc.spec}, {})
+	got == _missing("spec.template.metadata.labels")
+}
+
+_bare := {"labels": {}}
+
 _claims(list) := object.union(_carriers.StatefulSet, {"spec": {"volumeClaimTemplates": list}})
 
 test_claim_templates[name] if {
@@ -405,6 +418,12 @@ test_patches_where_parents_are_none[name] if {
 	made := object.union(json.remove(_carriers.Deployment, tc.without), tc["with"])
 	got := _patched(made, {"environment": "production"}, {})
 	got == tc.want
+}
+
+test_patches_where_a_template_is_none[name] if {
+	some name, template in {"a list": [], "text": "x", "metadata is a list": {"metadata": [], "spec": {"containers": []}}}
+	got := _patched({"kind": "Deployment", "metadata": _labelled, "spec": {"template": template}}, {}, {})
+	got == set()
 }
 
 test_quiet_about_a_deleted_object if {

@@ -188,6 +188,7 @@ _is_skew(value) if {
 _needs_constraints if {
 	input.review.object.kind != "Scale"
 	count(_zonal) == 0
+	workload.pod_spec
 	workload.selector
 	type_name(object.get(input.review.object, _path, null)) in ["array", "null"]
 	"ScheduleAnyway" in input.parameters.whenUnsatisfiable
