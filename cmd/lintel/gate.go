@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	"go.uber.org/zap"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -94,6 +95,10 @@ func (g *gate) readCluster(ctx context.Context, from []string) error {
 
 // watch makes live what decides, when it knows what the cluster holds.
 func (g *gate) watch(ctx context.Context, client dynamic.Interface, set *engine.Set, catalog *controller.Catalog) error {
+	// A watch that is forbidden is tried for ever; asking once says why.
+	if _, err := g.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+		return fmt.Errorf("read namespaces: %w", err)
+	}
 	namespaces := controller.NewNamespaces(client)
 	g.inventory = controller.NewInventory(client)
 	if err := namespaces.Start(ctx); err != nil {

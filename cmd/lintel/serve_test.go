@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -111,42 +112,127 @@ func create(t *testing.T, object, says string) string {
 }
 
 func TestServe(t *testing.T) {
-	s := serve(t, "--fail-closed")
-	create(t, orphan, "ConfigMap default/orphan breaks 1 policy (1 violation):\n  owned  metadata.labels.owner: owner is missing\npolicies ")
-	create(t, mended, `"colour": "red"`)
-	got, _, _ := shared.Cluster(t).Kubectl(t.Context(), nil, "get", "validatingwebhookconfigurations,mutatingwebhookconfigurations",
-		"-o", "jsonpath={.items[*].webhooks[*].failurePolicy}")
-	if want := "Fail Ignore"; got != want {
-		t.Errorf("failurePolicy: got %q, want %q: what cannot be judged is refused, what cannot be patched is judged", got, want)
+	cases := map[string]struct {
+		reason string
+		args   []string
+		end    syscall.Signal
+		policy string // the failurePolicy of both registrations
+	}{
+		"FailClosed": {
+			reason: "What cannot be judged is refused where that is asked for; what cannot be patched is judged.",
+			args:   []string{"--fail-closed"}, end: syscall.SIGTERM, policy: "Fail Ignore",
+		},
+		"Default": {
+			reason: "Lintel outside of a cluster does not stop it when it is gone.",
+			end:    syscall.SIGINT, policy: "Ignore Ignore",
+		},
 	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, tc.args...)
+			create(t, orphan, "ConfigMap default/orphan breaks 1 policy (1 violation):\n  owned  metadata.labels.owner: owner is missing\npolicies ")
+			create(t, mended, `"colour": "red"`)
+			if got := registrations(t, "jsonpath={.items[*].webhooks[*].failurePolicy}"); got != tc.policy {
+				t.Errorf("%s\nfailurePolicy: got %q, want %q", tc.reason, got, tc.policy)
+			}
+			s.end(t, tc.end)
+			create(t, orphan, `"name": "orphan"`)
+		})
+	}
+}
 
-	must(s.cmd.Process.Signal(syscall.SIGTERM))
-	for range s.log {
+// registrations returns what kubectl prints of the webhook configurations.
+func registrations(t *testing.T, output string) string {
+	t.Helper()
+	got, stderr, code := shared.Cluster(t).Kubectl(t.Context(), nil, "get", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "-o", output)
+	if code != 0 {
+		t.Fatalf("kubectl get: %s", stderr)
+	}
+	return got
+}
+
+// end ends lintel by a signal, after which nothing may be left.
+func (s *served) end(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	must(s.cmd.Process.Signal(sig))
+	for range s.log { // read to its end, which comes before that of the process
 	}
 	if err := <-s.ended; err != nil {
-		t.Errorf("lintel serve after SIGTERM: %v, want exit code 0", err)
+		t.Errorf("lintel serve after %s: %v, want exit code 0", sig, err)
 	}
 	if s.stdout.Len() > 0 {
 		t.Errorf("standard output: got %q, want nothing", s.stdout.String())
 	}
-	got, _, _ = shared.Cluster(t).Kubectl(t.Context(), nil, "get", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "-o", "name")
-	if got != "" {
+	if got := registrations(t, "name"); got != "" {
 		t.Errorf("registrations after the end: got %q, want none", got)
 	}
-	create(t, orphan, `"name": "orphan"`)
+}
+
+// refused runs `lintel serve`, which has to end by itself with exit code 2, and
+// returns the last line that it says.
+func refused(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "lintel", append([]string{"serve", "-p", "embedded"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	_ = cmd.Run()
+	if got := cmd.ProcessState.ExitCode(); got != 2 || stdout.Len() > 0 {
+		t.Errorf("got exit code %d and %q on standard output, want 2 and nothing\n%s", got, stdout.String(), stderr.String())
+	}
+	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+	return lines[len(lines)-1]
 }
 
 // TestServeRefusesWhatCannotBeReached listens on all addresses, which is none
 // that can be called.
 func TestServeRefusesWhatCannotBeReached(t *testing.T) {
-	cmd := exec.Command("lintel", "serve", "--kubeconfig", shared.Cluster(t).Kubeconfig(), "-p", "embedded", "--address", "0.0.0.0:0")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	_ = cmd.Run()
-	if got := cmd.ProcessState.ExitCode(); got != 2 {
-		t.Errorf("exit code: got %d, want 2", got)
+	got := refused(t, "--kubeconfig", shared.Cluster(t).Kubeconfig(), "--address", "0.0.0.0:0")
+	if want := `lintel: URL of webhook "https://0.0.0.0:`; !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
-	if want := "lintel: URL of webhook \"https://0.0.0.0:"; !strings.Contains(stderr.String(), want) || stdout.Len() > 0 {
-		t.Errorf("got %q and on standard output %q, want %q", stderr.String(), stdout.String(), want)
+}
+
+// TestServeWithoutPermission says what is not permitted, and at once.
+func TestServeWithoutPermission(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		reads  bool
+		want   string
+	}{
+		"Nothing": {
+			reason: "Who may not read namespaces cannot go by their labels.",
+			want:   `lintel: read namespaces: namespaces is forbidden: User "nothing"`,
+		},
+		"ReadOnly": {
+			reason: "Who may not register is told so, and nothing is left half done.",
+			reads:  true,
+			want:   `lintel: register validating webhook: validatingwebhookconfigurations.admissionregistration.k8s.io "lintel" is forbidden: User "readonly"`,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			user := strings.ToLower(name)
+			kubeconfig, err := shared.Cluster(t).KubeconfigFor(user)
+			must(err)
+			if tc.reads {
+				permit(t, "create", "clusterrole", user, "--verb=get,list,watch", "--resource=*.*")
+				permit(t, "create", "clusterrolebinding", user, "--clusterrole="+user, "--user="+user)
+			}
+			if got := refused(t, "--kubeconfig", kubeconfig, "--address", "127.0.0.1:0"); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("%s\ngot %q, want %q", tc.reason, got, tc.want)
+			}
+			if got := registrations(t, "name"); got != "" {
+				t.Errorf("registrations: got %q, want none", got)
+			}
+		})
+	}
+}
+
+func permit(t *testing.T, args ...string) {
+	t.Helper()
+	if _, stderr, code := shared.Cluster(t).Kubectl(t.Context(), nil, args...); code != 0 {
+		t.Fatalf("kubectl %q: %s", args, stderr)
 	}
 }
