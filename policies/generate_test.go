@@ -152,7 +152,7 @@ func (g generator) breakSomething(o object) string {
 	}
 	path := paths[g.IntN(len(paths))]
 	parent, last := get(o, path[:len(path)-1]...), path[len(path)-1]
-	values := []any{nil, "", " ", 0.0, -1.0, true, object{}, []any{}, "none", "TODO", "\u200b", "x", 5.0, "0", "lots", "100m", "Never", "http"}
+	values := []any{nil, "", " ", 0.0, -1.0, true, false, object{}, []any{}, "none", "TODO", "\u200b", "x", 5.0, "0", "lots", "100m", "Never", "http"}
 	if slices.Contains(path, any("command")) || slices.Contains(path, any("matchExpressions")) {
 		values = values[:1]
 	}

@@ -41,6 +41,14 @@ test_containers_that_are_none_hide_no_others if {
 	_names(containers) == {"setup"}
 }
 
+# A kind whose template is elsewhere has none in spec.template.
+test_template_beside[kind] if {
+	some kind in ["Pod", "PodTemplate", "CronJob"]
+	other := {"spec": {"template": {"metadata": {"labels": {"app": "other"}}, "spec": {"containers": []}}}}
+	labels := workload.pod_labels with input.review.object as object.union(other, _carriers[kind])
+	labels == {"app": "web"}
+}
+
 test_no_pod[name] if {
 	some name, made in {
 		"a Service": {"kind": "Service", "spec": {"ports": []}},

@@ -159,6 +159,22 @@ test_one_constraint_over_zones_has_to_hold if {
 	got == {}
 }
 
+test_max_skew_of_the_parameter if {
+	constraint := object.union(_constraint, {"maxSkew": 2})
+	got := _found(_deployment({}, _spread_by([constraint])), {"maxSkew": 2}, {})
+	got == {}
+}
+
+# What is judged is the request's object, not the one of its name in the inventory.
+test_known_deployment if {
+	violations := topology_spread.violation with input.review as {
+		"object": _deployment({}, {}), "namespace": "shop", "name": "web", "resource": {"resource": "deployments"},
+	}
+		with input.parameters as _defaults
+		with data.inventory.namespace.shop["apps/v1"].Deployment.web as _deployment({}, _spread_by([_constraint]))
+	{v.msg | some v in violations} == {_nothing}
+}
+
 test_other_topology_keys if {
 	constraint := object.union(_constraint, {"topologyKey": "example.com/rack"})
 	made := _deployment({}, _spread_by([constraint]))
