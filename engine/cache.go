@@ -8,49 +8,53 @@ import (
 )
 
 // A ruleCache keeps the values of rules while one query is evaluated. It does
-// what OPA's own does with one map where that has one for each step of each
-// reference, and it keeps what the library's rules yield, which depends on
-// input.review alone, in a frame that all queries of an evaluation share.
+// what OPA's own does, without a map for each step of each reference, and it
+// keeps what the library's rules yield, which depends on input.review alone, in a
+// frame that all queries of an evaluation share.
 type ruleCache struct {
-	shared frame
-	frames []frame // of the query itself; those above the first were pushed by `with`
-}
-
-// A frame has the values of rules by the hash of their reference.
-type frame map[int][]ruleValue
-
-// A ruleValue is the value of a rule, nil where the rule is undefined.
-type ruleValue struct {
-	ref   ast.Ref
-	value *ast.Term
+	shared *frame
+	own    frame
+	pushed []*frame // by `with`, in which the input may be another
 }
 
 var _ topdown.VirtualCache = (*ruleCache)(nil)
 
-func newFrame() frame { return frame{} }
+// maxFew is how many values are searched one after another.
+const maxFew = 16
 
-func newRuleCache(shared frame) *ruleCache {
-	return &ruleCache{shared: shared, frames: []frame{newFrame()}}
+// A frame has the values of rules: few in a list, many by their hash.
+type frame struct {
+	few  []ruleValue
+	many map[int][]ruleValue
 }
+
+// A ruleValue is the value of a rule, nil where the rule is undefined.
+type ruleValue struct {
+	hash  int
+	ref   ast.Ref
+	value *ast.Term
+}
+
+func newRuleCache(shared *frame) *ruleCache { return &ruleCache{shared: shared} }
 
 // libraryRef is the package of the shared library.
 var libraryRef = ast.MustParseRef("data.lintel.workload")
 
-// frameFor returns the frame of ref. Below a `with` the input may be another, so
-// nothing is shared there.
-func (c *ruleCache) frameFor(ref ast.Ref) frame {
-	if len(c.frames) == 1 && len(ref) > len(libraryRef) && ref[:len(libraryRef)].Equal(libraryRef) {
+// frameFor returns the frame of ref. Nothing is shared below a `with`.
+func (c *ruleCache) frameFor(ref ast.Ref) *frame {
+	switch {
+	case len(c.pushed) > 0:
+		return c.pushed[len(c.pushed)-1]
+	case len(ref) > len(libraryRef) && ref[:len(libraryRef)].Equal(libraryRef):
 		return c.shared
 	}
-	return c.frames[len(c.frames)-1]
+	return &c.own
 }
 
 // Get returns the value of ref, or that it is known to be undefined.
 func (c *ruleCache) Get(ref ast.Ref) (*ast.Term, bool) {
-	for _, v := range c.frameFor(ref)[hashOf(ref)] {
-		if equalRefs(v.ref, ref) {
-			return v.value, v.value == nil
-		}
+	if v := c.frameFor(ref).find(ref, hashOf(ref)); v != nil {
+		return v.value, v.value == nil
 	}
 	return nil, false
 }
@@ -58,29 +62,62 @@ func (c *ruleCache) Get(ref ast.Ref) (*ast.Term, bool) {
 // Put keeps the value of ref, nil if it is undefined.
 func (c *ruleCache) Put(ref ast.Ref, value *ast.Term) {
 	frame, hash := c.frameFor(ref), hashOf(ref)
-	for i, v := range frame[hash] {
-		if equalRefs(v.ref, ref) {
-			frame[hash][i].value = value
-			return
+	if v := frame.find(ref, hash); v != nil {
+		v.value = value
+		return
+	}
+	frame.add(ruleValue{hash, slices.Clone(ref), value}) // OPA uses the slice again
+}
+
+// find returns what the frame has of ref, nil if nothing.
+func (f *frame) find(ref ast.Ref, hash int) *ruleValue {
+	values := f.few
+	if f.many != nil {
+		values = f.many[hash]
+	}
+	for i := range values {
+		if values[i].hash == hash && equalRefs(values[i].ref, ref) {
+			return &values[i]
 		}
 	}
-	frame[hash] = append(frame[hash], ruleValue{slices.Clone(ref), value}) // OPA uses the slice again
+	return nil
+}
+
+func (f *frame) add(v ruleValue) {
+	if f.many == nil && len(f.few) < maxFew {
+		f.few = append(f.few, v)
+		return
+	}
+	if f.many == nil {
+		f.many = make(map[int][]ruleValue, 2*maxFew)
+		for _, v := range f.few {
+			f.many[v.hash] = append(f.many[v.hash], v)
+		}
+		f.few = nil
+	}
+	f.many[v.hash] = append(f.many[v.hash], v)
 }
 
 // Push begins a frame.
-func (c *ruleCache) Push() { c.frames = append(c.frames, newFrame()) }
+func (c *ruleCache) Push() { c.pushed = append(c.pushed, &frame{}) }
 
 // Pop ends the frame that began last.
-func (c *ruleCache) Pop() { c.frames = c.frames[:len(c.frames)-1] }
+func (c *ruleCache) Pop() { c.pushed = c.pushed[:len(c.pushed)-1] }
 
 // Keys returns the references that the current frame has values of.
 func (c *ruleCache) Keys() []ast.Ref {
+	frame := &c.own
+	if len(c.pushed) > 0 {
+		frame = c.pushed[len(c.pushed)-1]
+	}
+	values := slices.Clone(frame.few)
+	for _, more := range frame.many {
+		values = append(values, more...)
+	}
 	var keys []ast.Ref
-	for _, values := range c.frames[len(c.frames)-1] {
-		for _, v := range values {
-			if v.value != nil {
-				keys = append(keys, v.ref)
-			}
+	for _, v := range values {
+		if v.value != nil {
+			keys = append(keys, v.ref)
 		}
 	}
 	return keys

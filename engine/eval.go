@@ -27,13 +27,13 @@ type evaluation struct {
 	inventory *Inventory
 	time      time.Time
 	cancel    topdown.Cancel // nil if nothing cancels
-	shared    frame
+	shared    *frame
 }
 
 // with returns the evaluation for another input.review.
 func (e *evaluation) with(review *ast.Term) *evaluation {
 	c := *e
-	c.review, c.shared = review, newFrame()
+	c.review, c.shared = review, &frame{}
 	return &c
 }
 
@@ -43,7 +43,7 @@ func (e *evaluation) ask(ctx context.Context, p *policy, q *query, parameters *a
 	defer func() {
 		if recover() != nil {
 			value, err = nil, errPanicked
-			e.shared = newFrame() // its frames may be out of step
+			e.shared = &frame{} // its frames may be out of step
 		}
 	}()
 	err = e.query(p, q, parameters).Iter(ctx, func(r topdown.QueryResult) error {
@@ -82,11 +82,11 @@ func (e *evaluation) query(p *policy, q *query, parameters *ast.Term) *topdown.Q
 }
 
 // sharedWith returns the frame that p has in common with other policies.
-func (e *evaluation) sharedWith(p *policy) frame {
+func (e *evaluation) sharedWith(p *policy) *frame {
 	if p.ownPackage {
 		return e.shared
 	}
-	return newFrame()
+	return &frame{}
 }
 
 // withoutValues returns an error of the evaluator that says what kind of failure

@@ -211,7 +211,7 @@ func saysNothing(value string) bool {
 		}
 		return unicode.ToLower(r)
 	}, value)
-	return slices.Contains([]string{"", "none", "todo", "tbd", "unknown", "changeme", "null", "x"}, visible)
+	return slices.Contains([]string{"", "none", "todo", "tbd", "unknown", "changeme", "null"}, visible)
 }
 
 // spread: two replicas or more have a constraint over zones that selects them.

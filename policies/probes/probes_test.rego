@@ -155,6 +155,7 @@ test_commands_that_can_fail[name] if {
 		"a program that takes true": ["/app/health", "true"],
 		"a program that takes a number and true": ["/app/health", "5", "true"],
 		"a program that takes a shell": ["/app/health", "sh", "-c", "true"],
+		"a program with a flag like that of a shell": ["/app/health", "-c", "true"],
 		"a program like cmd": ["/app/cmd", "/c", "exit", "0"],
 		"a script called true": ["sh", "-x", "true"],
 		"a script with arguments": ["sh", "/health.sh", "-c", "true"],

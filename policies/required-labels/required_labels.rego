@@ -93,7 +93,7 @@
 #       placeholders:
 #         description: Values that say nothing, in lower case.
 #         type: array
-#         default: [none, "null", nil, todo, tbd, fixme, changeme, change-me, unknown, undefined, n-a, na, x, xx, xxx]
+#         default: [none, "null", nil, todo, tbd, fixme, changeme, change-me, unknown, undefined, n-a, na]
 #         items: {type: string}
 package lintel.required_labels
 
@@ -176,38 +176,31 @@ _inherited := [label |
 	label.key != "service"
 ]
 
-# The places where something may be wrong: none where one look shows that the
-# object is well, its template has the same labels and there are no tags.
+# The places where something may be wrong: none where one look shows that all is
+# well, which is so for most objects.
 _suspects := [] if {
-	count(_agreeing) == count(_required)
-	not _has_more_templates
-	count(_tagged) == 0
+	_is_plainly_well
 } else := array.concat(_labelled, _tagged)
 
-_agreeing := [label |
-	labels := _labels
-	templates := _template_labels
+# Whether the object and its template have the same good values. What has more
+# templates, or tags, takes another look, and so do values that are rare. What is
+# read here is read where it stands, and what is dear is called once a label.
+_is_plainly_well if {
+	not input.review.object.spec.volumeClaimTemplates
+	not contains(input.review.kind.group, ".")
+	labels := input.review.object.metadata.labels
+	templates := input.review.object.spec.template.metadata.labels
 	placeholders := _placeholders
-	some label in _required
-	value := labels[label.key]
-	templates[label.key] == value
-	is_string(value)
-	regex.match(`^[0-9A-Za-z]`, value)
-	not lower(value) in placeholders
-	regex.match(object.get(label, "allowedRegex", ""), value)
-]
-
-_template_labels := workload.pod_labels if {
-	workload.pod_template
-} else := _labels if {
-	not workload.makes_pods
-} else := {}
-
-_has_more_templates if input.review.object.kind == "CronJob"
-
-_has_more_templates if {
-	input.review.object.kind == "StatefulSet"
-	input.review.object.spec.volumeClaimTemplates
+	well := [1 |
+		some label in _required
+		value := labels[label.key]
+		templates[label.key] == value
+		not label.allowedRegex
+		is_string(value)
+		regex.match(`^[0-9A-Za-z]`, value)
+		not lower(value) in placeholders
+	]
+	count(well) == count(_required)
 }
 
 _is_allowed(value, label) if {

@@ -7,7 +7,7 @@ _defaults := {
 	"inherit": ["environment", "team"],
 	"placeholders": [
 		"none", "null", "nil", "todo", "tbd", "fixme", "changeme", "change-me",
-		"unknown", "undefined", "n-a", "na", "x", "xx", "xxx",
+		"unknown", "undefined", "n-a", "na",
 	],
 }
 
@@ -186,6 +186,25 @@ test_allowed_values[name] if {
 	got == tc.want
 }
 
+# What object and template have in common is wrong in both.
+test_same_value_everywhere[name] if {
+	some name, tc in {
+		"well": {"value": "shop", "want": 0},
+		"blank": {"value": " ", "want": 2},
+		"zero-width": {"value": "\u200b", "want": 2},
+		"a placeholder": {"value": "None", "want": 2},
+		"a number": {"value": 5, "want": 2},
+		"null": {"value": null, "want": 2},
+		"a boolean": {"value": true, "want": 2},
+		"not allowed": {"value": "search", "want": 2},
+		"begins with what is no letter": {"value": "-shop", "want": 0},
+	}
+	labels := {"metadata": {"labels": {"team": tc.value}}}
+	made := object.union(_carriers.Deployment, object.union(labels, {"spec": {"template": labels}}))
+	got := _found(made, _only("shop"))
+	count(got) == tc.want
+}
+
 test_allowed_values_of_every_place if {
 	got := _found(_carriers.CronJob, _only("^search$"))
 	count(got) == 3
@@ -275,6 +294,11 @@ test_annotations[name] if {
 			"made": object.union(_carriers.Ingress, {"metadata": {"annotations": {"alb.ingress.kubernetes.io/tags": "cost=1"}}}),
 			"want": _tag_missing("metadata.annotations.alb.ingress.kubernetes.io/tags"),
 		},
+		"that are no text": {"made": _annotated(_aws, 5), "want": _tag_missing(sprintf("metadata.annotations.%s", [_aws]))},
+		"of a kind that has no load balancer": {
+			"made": object.union(_carriers.Deployment, {"metadata": {"annotations": {_aws: "cost=1"}}}),
+			"want": set(),
+		},
 		"any other": {"made": _annotated("example.com/tags", "cost=1"), "want": set()},
 		"annotations are null": {"made": object.union(_carriers.Service, {"metadata": {"annotations": null}}), "want": set()},
 		"annotations are text": {"made": object.union(_carriers.Service, {"metadata": {"annotations": "x"}}), "want": set()},
@@ -354,6 +378,27 @@ test_patches_of_templates[name] if {
 	}
 	got := _patched(_bare_deployment(_labels, tc.labels), {"team": "other"}, {})
 	got == tc.want
+}
+
+# What says nothing is not handed down.
+test_patches_of_templates_with_what_is_allowed[name] if {
+	some name, tc in {
+		"a placeholder": {"team": "todo", "want": set()},
+		"not allowed": {"team": "search", "want": set()},
+		"allowed": {"team": "shop", "want": {"spec.template.metadata.labels.team default shop"}},
+	}
+	made := _bare_deployment(object.union(_labels, {"team": tc.team}), {"environment": "production", "service": "web"})
+	got := _patched(made, {}, {"labels": [{"key": "team", "allowedRegex": "^(shop|todo)$"}]})
+	got == tc.want
+}
+
+test_no_patch_of_the_status_of_a_workload if {
+	review := {
+		"object": _bare_deployment({"team": ""}, {}), "subResource": "status", "kind": {"group": "apps"},
+		"namespaceObject": {"metadata": {"labels": {"team": "shop"}}},
+	}
+	patches := required_labels.patch with input.review as review with input.parameters as _defaults
+	patches == set()
 }
 
 test_nothing_to_inherit[name] if {

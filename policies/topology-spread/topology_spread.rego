@@ -107,9 +107,25 @@ _path := ["spec", "template", "spec", "topologySpreadConstraints"]
 
 # Two replicas or more that nothing keeps apart.
 _at_risk if {
+	not _is_plainly_spread
 	_replicas
 	_workload
 	not _is_spread
+}
+
+# Whether one look shows a constraint that any number of replicas is spread by.
+_is_plainly_spread if {
+	constraints := input.review.object.spec.template.spec.topologySpreadConstraints
+	is_array(constraints)
+	some constraint in constraints
+	constraint.topologyKey == input.parameters.topologyKeys[0]
+	constraint.maxSkew == 1
+	constraint.whenUnsatisfiable in input.parameters.whenUnsatisfiable
+	not constraint.labelSelector.matchExpressions
+	labels := input.review.object.spec.template.metadata.labels
+	is_object(labels)
+	is_object(constraint.labelSelector.matchLabels)
+	object.subset(labels, constraint.labelSelector.matchLabels)
 }
 
 _is_spread if {
@@ -186,7 +202,6 @@ _is_skew(value) if {
 
 # A workload without any constraint over zones that can be given one.
 _needs_constraints if {
-	input.review.object.kind != "Scale"
 	count(_zonal) == 0
 	workload.pod_spec
 	workload.selector
