@@ -192,7 +192,7 @@ _always_succeeds(words) if {
 	startswith(command[1], "-")
 	some i in [1, 2, 3]
 	regex.match(`^-[a-z]*c[a-z]*$`, command[i])
-	_script_always_succeeds(command[i + 1])
+	_script_always_succeeds(_plain(command[i + 1]), concat("", array.slice(command, 1, i + 1)))
 }
 
 _always_succeeds(words) if {
@@ -209,21 +209,28 @@ _wrapping(word) := 1 if regex.match(`^([\w./-]*/)?(busybox|env|nice|nohup|tini|d
 
 _wrapping(word) := 2 if regex.match(`^([\w./-]*/)?timeout$`, word)
 
-# Nothing in it can fail, or what fails is made good at the end by || true.
-_script_always_succeeds(script) if {
+# A script with its continued lines joined, and without what goes to /dev/null.
+_plain(script) := regex.replace(replace(script, "\\\n", " "), `(\d?>>?|&>)\s*(/dev/null|&\d)`, " ")
+
+# Nothing in a script can fail, or what fails does not count: it comes after exit 0,
+# is made good by || true, or is followed by true where the shell goes on.
+_script_always_succeeds(script, _) if {
 	every part in regex.split(`[;&|\n]+`, script) {
 		_is_idle(part)
 	}
 }
 
-_script_always_succeeds(script) if {
+_script_always_succeeds(script, _) if regex.match(`^\s*exit(\s+0)?\s*[;\n]`, script)
+
+_script_always_succeeds(script, _) if {
 	regex.match(`^[^;&\n]*(&&[^;&\n]*)*\|\|\s*([\w./-]*/)?(true|:|exit\s+0)\s*;?\s*$`, script)
 	not regex.match(`\b(exit\s+[^0\s]|exec|kill)`, script)
 }
 
-_script_always_succeeds(script) if {
+_script_always_succeeds(script, flags) if {
 	regex.match(`[;\n]\s*([\w./-]*/)?(true|:|exit\s+0)\s*;?\s*$`, script)
 	not regex.match(`\b(exit\s+[^0\s]|exec|kill|set|trap|return)\b`, script)
+	not contains(flags, "e") # which ends the script where something fails
 }
 
 # What always succeeds: nothing at all, a comment, true, :, exit 0, an echo that
