@@ -19,8 +19,9 @@ func colourOf(e v1alpha1.Enforcement) colour {
 		return red
 	case v1alpha1.Warn:
 		return yellow
+	default:
+		return cyan
 	}
-	return cyan
 }
 
 func (t *text) paint(c colour, s string) string {

@@ -87,8 +87,9 @@ func consequence(e v1alpha1.Enforcement) string {
 		return ", admitted with a warning"
 	case v1alpha1.DryRun:
 		return ", admitted and recorded"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // place writes where something stands.

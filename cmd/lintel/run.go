@@ -38,7 +38,7 @@ type streams struct {
 
 // run runs the command line and returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
-	root := newRoot(s)
+	root := newRoot(s) //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	return exitCode(root.ExecuteContext(ctx), s.err)
 }

@@ -36,7 +36,7 @@ func complete(cmd *cobra.Command, flag string, words ...string) {
 // must stops the program at an error that only the program itself can have made.
 func must(err error) {
 	if err != nil {
-		panic(err)
+		panic(err) //nolint:forbidigo // only a mistake in this very program comes here
 	}
 }
 
@@ -102,7 +102,7 @@ func each(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error })
+	joined, ok := err.(interface{ Unwrap() []error }) // one that wraps is one error, whatever is in it
 	if !ok {
 		return []error{err}
 	}
