@@ -124,13 +124,21 @@ _is_plainly_well if {
 	spec := input.review.object.spec.template.spec
 	not spec.initContainers
 	is_array(spec.containers)
-	well := [1 |
-		some container in spec.containers
-		not container.startupProbe
+	numbered := {i |
+		some i, container in spec.containers
 		is_number(container.livenessProbe.httpGet.port)
 		is_number(container.readinessProbe.httpGet.port)
-	]
-	count(well) == count(spec.containers)
+		not container.startupProbe
+	}
+	named := {i |
+		some i, container in spec.containers
+		some port in container.ports
+		port.name == container.livenessProbe.httpGet.port
+		port.name == container.readinessProbe.httpGet.port
+		is_string(port.name)
+		not container.startupProbe
+	}
+	count(numbered | named) == count(spec.containers)
 }
 
 _is_well(container) if {

@@ -348,3 +348,22 @@ test_every_violation_says_how_to_put_it_right[name] if {
 		count(v.fix) > 10
 	}
 }
+
+# Containers are seen to be well one by one: what is said of one by its port's
+# name and of another by its number hides nothing of a third.
+test_ports_by_name_and_by_number[name] if {
+	by_name := {
+		"name": "web",
+		"ports": [{"name": "http", "containerPort": 8080}, {"name": "http", "containerPort": 8081}],
+		"livenessProbe": {"httpGet": {"port": "http"}},
+		"readinessProbe": {"httpGet": {"port": "http"}},
+	}
+	some name, tc in {
+		"all are well": {"containers": [by_name, _container({})], "want": 0},
+		"one has none": {"containers": [by_name, _bare], "want": 2},
+		"a name of no text": {"containers": [object.union(by_name, {"ports": [{"name": "other"}]})], "want": 2},
+	}
+
+	got := _found(_deployment({"containers": tc.containers}), _defaults)
+	count(got) == tc.want
+}

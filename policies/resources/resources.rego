@@ -187,15 +187,21 @@ _is_plainly_well if {
 	spec := input.review.object.spec.template.spec
 	not spec.initContainers
 	is_array(spec.containers)
-	well := [1 |
-		some container in spec.containers
-		resources := container.resources
-		not resources.limits.cpu
-		k8s.quantity(resources.requests.cpu) > 0
-		k8s.quantity(resources.requests.memory) > 0
-		k8s.quantity(resources.limits.memory) > 0
-	]
-	count(well) == count(spec.containers)
+	without_cpu_limit := {i |
+		some i, container in spec.containers
+		not container.resources.limits.cpu
+		k8s.quantity(container.resources.requests.cpu) > 0
+		k8s.quantity(container.resources.requests.memory) > 0
+		k8s.quantity(container.resources.limits.memory) > 0
+	}
+	with_cpu_limit := {i |
+		some i, container in spec.containers
+		k8s.quantity(container.resources.limits.cpu) > 0
+		k8s.quantity(container.resources.requests.cpu) > 0
+		k8s.quantity(container.resources.requests.memory) > 0
+		k8s.quantity(container.resources.limits.memory) > 0
+	}
+	count(without_cpu_limit | with_cpu_limit) == count(spec.containers)
 }
 
 _is_well(container) if {

@@ -434,3 +434,17 @@ test_quiet_about_nothing[name] if {
 	got == set()
 	patches == set()
 }
+
+# Containers are seen to be well one by one: a limit on cpu that one has hides
+# nothing of another.
+test_with_and_without_a_cpu_limit[name] if {
+	limited := {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}}
+	some name, tc in {
+		"all are well": {"amounts": [limited, _good], "want": 0},
+		"one has nothing": {"amounts": [limited, {}], "want": 3},
+		"one has no cpu": {"amounts": [{"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}}, limited], "want": 1},
+	}
+
+	got := _found(_deployment({"containers": [_container(amounts) | some amounts in tc.amounts]}), _defaults)
+	count(got) == tc.want
+}
