@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
@@ -28,11 +29,17 @@ type Inventory struct {
 }
 
 type (
-	byKind map[kindKey]byName
-	byName map[string]*Object
+	byKind map[kindKey]*byName
 	// kindKey is the kind of an object as its apiVersion and kind name it.
 	kindKey struct{ apiVersion, kind string }
 )
+
+// byName has the objects of one kind in one namespace.
+type byName struct {
+	objects map[string]*Object
+	once    sync.Once
+	all     *ast.Term // what policies read of all of them; made when one does
+}
 
 // NewInventory returns an inventory of objects. Of two with the same name the
 // last counts.
@@ -47,10 +54,10 @@ func NewInventory(objects ...*Object) *Inventory {
 		}
 		names, ok := kinds[ref.kindKey()]
 		if !ok {
-			names = byName{}
+			names = &byName{objects: map[string]*Object{}}
 			kinds[ref.kindKey()] = names
 		}
-		names[ref.Name] = o
+		names.objects[ref.Name] = o
 	}
 	return inv
 }
@@ -61,26 +68,29 @@ func (o ObjectRef) kindKey() kindKey { return kindKey{o.APIVersion, o.Kind} }
 func (inv *Inventory) With(o *Object) *Inventory {
 	ref := o.Ref()
 	changed, names := inv.copyTo(ref)
-	names[ref.Name] = o
+	names.objects[ref.Name] = o
 	return changed
 }
 
 // Without returns the inventory without the object that ref names.
 func (inv *Inventory) Without(ref ObjectRef) *Inventory {
 	changed, names := inv.copyTo(ref)
-	delete(names, ref.Name)
+	delete(names.objects, ref.Name)
 	return changed
 }
 
 // copyTo copies the maps that lead to ref and returns the last of them.
-func (inv *Inventory) copyTo(ref ObjectRef) (*Inventory, byName) {
+func (inv *Inventory) copyTo(ref ObjectRef) (*Inventory, *byName) {
 	var namespaces map[string]byKind
 	if inv != nil {
 		namespaces = inv.namespaces
 	}
 	namespaces = cloneOrMake(namespaces)
 	kinds := cloneOrMake(namespaces[ref.Namespace])
-	names := cloneOrMake(kinds[ref.kindKey()])
+	names := &byName{objects: map[string]*Object{}}
+	if before, ok := kinds[ref.kindKey()]; ok {
+		names.objects = maps.Clone(before.objects)
+	}
 	kinds[ref.kindKey()] = names
 	namespaces[ref.Namespace] = kinds
 	return &Inventory{namespaces: namespaces}, names
@@ -135,18 +145,30 @@ func (s *store) Read(_ context.Context, _ storage.Transaction, path storage.Path
 // below returns the document at path, which is groupVersion, kind, name and
 // fields of the object, in a namespace.
 func (s *store) below(namespace string, path storage.Path) (any, error) {
-	if len(path) < 3 {
+	if len(path) < 2 {
 		return find(s.namespace(namespace), path)
 	}
-	key := kindKey{path[0], path[1]}
-	if s.inventory == nil || !s.kinds[key] {
+	names := s.kind(namespace, kindKey{path[0], path[1]})
+	switch {
+	case names == nil:
 		return nil, errNotFound
+	case len(path) == 2:
+		return names.term().Value, nil
 	}
-	o, ok := s.inventory.namespaces[namespace][key][path[2]]
+	o, ok := names.objects[path[2]]
 	if !ok {
 		return nil, errNotFound
 	}
 	return find(o.term.Value, path[3:])
+}
+
+// kind returns the objects of a kind in a namespace, nil where there are none
+// that the policy declared.
+func (s *store) kind(namespace string, key kindKey) *byName {
+	if s.inventory == nil || !s.kinds[key] {
+		return nil
+	}
+	return s.inventory.namespaces[namespace][key]
 }
 
 func find(v ast.Value, path storage.Path) (any, error) {
@@ -220,12 +242,15 @@ func (s *store) namespace(name string) ast.Object {
 	return doc
 }
 
-func (objects byName) term() *ast.Term {
-	members := make([][2]*ast.Term, 0, len(objects))
-	for name, o := range objects {
-		members = append(members, ast.Item(ast.StringTerm(name), o.term))
-	}
-	return ast.ObjectTerm(members...)
+func (n *byName) term() *ast.Term {
+	n.once.Do(func() {
+		members := make([][2]*ast.Term, 0, len(n.objects))
+		for name, o := range n.objects {
+			members = append(members, ast.Item(ast.StringTerm(name), o.term))
+		}
+		n.all = ast.ObjectTerm(members...)
+	})
+	return n.all
 }
 
 // NewTransaction returns nil: none is needed to read what never changes.
