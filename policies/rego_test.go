@@ -203,7 +203,7 @@ func customBuiltins() []*tester.Builtin {
 }
 
 // sources returns the Rego of a folder by file.
-func sources(t *testing.T, folder string) map[string][]byte {
+func sources(t testing.TB, folder string) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.rego"))
 	if err != nil || len(files) == 0 {

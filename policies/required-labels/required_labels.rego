@@ -186,8 +186,8 @@ _suspects := [] if {
 # templates, or tags, takes another look, and so do values that are rare. What is
 # read here is read where it stands, and what is dear is called once a label.
 _is_plainly_well if {
+	input.review.object.kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]
 	not input.review.object.spec.volumeClaimTemplates
-	not contains(input.review.kind.group, ".")
 	labels := input.review.object.metadata.labels
 	templates := input.review.object.spec.template.metadata.labels
 	placeholders := _placeholders
@@ -195,12 +195,21 @@ _is_plainly_well if {
 		some label in _required
 		value := labels[label.key]
 		templates[label.key] == value
-		not label.allowedRegex
 		is_string(value)
 		regex.match(`^[0-9A-Za-z]`, value)
 		not lower(value) in placeholders
 	]
 	count(well) == count(_required)
+	not _is_disallowed
+}
+
+# Whether the object has a label with another value than those allowed. Asked only
+# where all labels are texts.
+_is_disallowed if {
+	some label in _required
+	pattern := label.allowedRegex
+	value := input.review.object.metadata.labels[label.key]
+	not regex.match(pattern, value)
 }
 
 _is_allowed(value, label) if {

@@ -205,6 +205,15 @@ test_same_value_everywhere[name] if {
 	count(got) == tc.want
 }
 
+# What is no template of its kind is not looked at in place of the one that is.
+test_another_template[kind] if {
+	some kind in ["PodTemplate", "CronJob"]
+	made := object.union(_carriers[kind], {"spec": {"template": _pod}, "template": {"metadata": {"labels": {"team": ""}}}})
+	bare := json.remove(made, ["/spec/jobTemplate/spec/template/metadata/labels/team"])
+	got := _found(bare, {})
+	count(got) == 1
+}
+
 test_allowed_values_of_every_place if {
 	got := _found(_carriers.CronJob, _only("^search$"))
 	count(got) == 3
