@@ -60,13 +60,14 @@ func (c *corpus) hold(t *testing.T, s *stage, atLeast int) {
 			continue
 		}
 		path := filepath.Join(c.folder, file)
+		if e := ofFile.errorOf(path); strings.HasSuffix(e, "is there twice in one object") {
+			counts["ambiguous, which lintel check refuses"]++
+			continue
+		} else if e != "" {
+			t.Errorf("%s is valid, and lintel check cannot tell: %s", c.origins[file], e)
+		}
 		want := ofFile.lines(path)
 		counts[map[bool]string{true: "denied", false: "admitted"}[len(want) > 0]]++
-		for _, e := range ofFile.Errors {
-			if e.File == path {
-				t.Errorf("%s is valid, and lintel check cannot tell: %s %s", c.origins[file], e.Policy, e.Message)
-			}
-		}
 		if diff := gated.diff(file, want); diff != "" {
 			t.Errorf("%s: -lintel check, +cluster:\n%s", c.origins[file], diff)
 		}

@@ -48,10 +48,13 @@ func newStage(t *testing.T, namespace string) *stage {
 	return s
 }
 
-// guard starts Lintel in front of the cluster until the test has ended.
-func (s *stage) guard(t *testing.T) *gate.Gate {
+// guard starts Lintel in front of the cluster until the test has ended, with the
+// policies of the library and those in folders.
+func (s *stage) guard(t *testing.T, folders ...string) *gate.Gate {
 	t.Helper()
-	g, err := gate.Start(t.Context(), gate.Config{Binary: built.Path(t), Cluster: s.Cluster})
+	g, err := gate.Start(t.Context(), gate.Config{
+		Binary: built.Path(t), Cluster: s.Cluster, Policies: append([]string{"embedded"}, folders...),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,16 @@ func (r report) lines(file string) []string {
 	return lines
 }
 
+// errorOf says what kept lintel check from telling of a file; "" if nothing did.
+func (r report) errorOf(file string) string {
+	for _, e := range r.Errors {
+		if e.File == file {
+			return strings.TrimSpace(e.Policy + " " + e.Message)
+		}
+	}
+	return ""
+}
+
 // A denial is what kubectl prints of one denied object.
 type denial struct {
 	file     string // that kubectl read it from; "" if it does not say

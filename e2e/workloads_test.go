@@ -64,6 +64,10 @@ func TestWorkloads(t *testing.T) {
 			if s.exists(t, stored) {
 				t.Errorf("%s\n%s was denied, and is stored", tc.reason, stored)
 			}
+			dry := s.kubectl(t, "apply", "--dry-run=server", "-f", broken).denied(t, tc.reason)
+			if diff := cmp.Diff(d.lines, dry.lines); diff != "" {
+				t.Errorf("%s\na dry run says otherwise: -apply, +dry run:\n%s", tc.reason, diff)
+			}
 			s.kubectl(t, "apply", "--dry-run=server", "-f", mended).admitted(t, tc.reason)
 			if s.exists(t, stored) {
 				t.Errorf("%s\na dry run has stored %s", tc.reason, stored)
