@@ -121,6 +121,7 @@ _suspects := [] if {
 # Whether one look at all containers shows them to be well. Most objects are, and
 # are done with this: it reads them where they stand, and calls what is dear once.
 _is_plainly_well if {
+	input.review.object.kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]
 	spec := input.review.object.spec.template.spec
 	not spec.initContainers
 	is_array(spec.containers)

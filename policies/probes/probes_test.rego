@@ -66,6 +66,7 @@ test_probes_that_ask_nothing[name] if {
 		"httpGet with a port that is an object": {"httpGet": {"port": {}}},
 		"tcpSocket without a port": {"tcpSocket": {}},
 		"grpc without a port": {"grpc": {}},
+		"a handler that Kubernetes has not": {"httpget": {"port": 8080}},
 		"exec is null": {"exec": null},
 		"exec without a command": {"exec": {}},
 		"exec with an empty command": {"exec": {"command": []}},
@@ -265,6 +266,16 @@ test_maximum[name] if {
 	got == {[sprintf("%s.livenessProbe.%s", [_web, field]), text]}
 }
 
+test_maximum_is_not_of_a_startup_probe if {
+	container := _container({"startupProbe": object.union(_good, {"failureThreshold": 60})})
+	_found(_of(container), {"maximum": {"failureThreshold": 5}}) == set()
+}
+
+test_commands_beside_what_is_no_handler if {
+	probe := {"exec": {"command": ["true"]}, "httpget": {"port": 8080}}
+	_found(_of(_live(probe)), _defaults) == {[_web, "no livenessProbe: the command of the one that is there cannot fail"]}
+}
+
 test_maximum_of_a_job if {
 	made := {"kind": "Job", "spec": {"template": {"spec": {"containers": [_live(object.union(_good, {"periodSeconds": 60}))]}}}}
 	_found(made, {"maximum": {"periodSeconds": 5}}) == set()
@@ -295,6 +306,12 @@ test_carriers[kind] if {
 
 	got := {path | some [path, _] in _found(tc.object, _defaults)}
 	got == tc.want
+}
+
+# What is no template of its kind is not looked at in place of the one that is.
+test_another_template if {
+	made := {"kind": "Pod", "spec": {"containers": [_bare], "template": {"spec": {"containers": [_container({})]}}}}
+	{path | some [path, _] in _found(made, _defaults)} == {"spec.containers.0"}
 }
 
 test_lists[name] if {

@@ -184,6 +184,7 @@ _suspects := [] if {
 # Whether one look at all containers shows them to be well: it reads them where
 # they stand. Most objects are done with this.
 _is_plainly_well if {
+	input.review.object.kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]
 	spec := input.review.object.spec.template.spec
 	not spec.initContainers
 	is_array(spec.containers)

@@ -185,6 +185,12 @@ test_carriers[kind] if {
 	paths == {sprintf("%s.resources.%s", [tc.want, at]) | some [at, _] in _nothing}
 }
 
+# What is no template of its kind is not looked at in place of the one that is.
+test_another_template if {
+	made := {"kind": "Pod", "spec": {"containers": [{"name": "web"}], "template": {"spec": {"containers": [_container(_good)]}}}}
+	count(_found(made, _defaults)) == 3
+}
+
 test_cpu_limit[name] if {
 	some name, tc in {
 		"absent": {"amounts": {}, "want": {["limits.cpu", "no cpu limit, which this cluster asks for"]}},

@@ -94,7 +94,7 @@ default patch := []
 # title: Constraints over zones and hosts are added
 # description: A list, so that the one over zones comes first.
 patch := array.concat(
-	[_appended(input.parameters.topologyKeys[0])],
+	[_appended(_keys[0])],
 	[_appended(hosts) |
 		hosts := "kubernetes.io/hostname"
 		not hosts in {constraint.topologyKey | some constraint in _constraints}
@@ -104,6 +104,14 @@ patch := array.concat(
 }
 
 _path := ["spec", "template", "spec", "topologySpreadConstraints"]
+
+default _keys := ["topology.kubernetes.io/zone"]
+
+_keys := input.parameters.topologyKeys
+
+default _accepted := ["DoNotSchedule", "ScheduleAnyway"]
+
+_accepted := input.parameters.whenUnsatisfiable
 
 # Two replicas or more that nothing keeps apart.
 _at_risk if {
@@ -118,9 +126,9 @@ _is_plainly_spread if {
 	constraints := input.review.object.spec.template.spec.topologySpreadConstraints
 	is_array(constraints)
 	some constraint in constraints
-	constraint.topologyKey == input.parameters.topologyKeys[0]
+	constraint.topologyKey == _keys[0]
 	constraint.maxSkew == 1
-	constraint.whenUnsatisfiable in input.parameters.whenUnsatisfiable
+	constraint.whenUnsatisfiable in _accepted
 	not constraint.labelSelector.matchExpressions
 	labels := input.review.object.spec.template.metadata.labels
 	is_object(labels)
@@ -169,7 +177,7 @@ _constraints := list if {
 # The constraints over zones by their index.
 _zonal[i] := constraint if {
 	some i, constraint in _constraints
-	constraint.topologyKey in input.parameters.topologyKeys
+	constraint.topologyKey in _keys
 }
 
 default _labels := {}
@@ -191,8 +199,8 @@ _fault(constraint) := "the constraint over zones selects none of the pods of thi
 	constraint.maxSkew > input.parameters.maxSkew
 	msg := sprintf("maxSkew %v is more than the %v that is allowed", [constraint.maxSkew, input.parameters.maxSkew])
 } else := msg if {
-	not object.get(constraint, "whenUnsatisfiable", null) in input.parameters.whenUnsatisfiable
-	msg := sprintf("whenUnsatisfiable is none of %s", [concat(", ", input.parameters.whenUnsatisfiable)])
+	not object.get(constraint, "whenUnsatisfiable", null) in _accepted
+	msg := sprintf("whenUnsatisfiable is none of %s", [concat(", ", _accepted)])
 }
 
 _is_skew(value) if {
@@ -206,7 +214,7 @@ _needs_constraints if {
 	workload.pod_spec
 	workload.selector
 	type_name(object.get(input.review.object, _path, null)) in ["array", "null"]
-	"ScheduleAnyway" in input.parameters.whenUnsatisfiable
+	"ScheduleAnyway" in _accepted
 }
 
 _appended(key) := {
@@ -221,9 +229,11 @@ _appended(key) := {
 	},
 }
 
-_example := `topologySpreadConstraints:
-- maxSkew: 1
-  topologyKey: topology.kubernetes.io/zone
-  whenUnsatisfiable: ScheduleAnyway
-  labelSelector:
-    matchLabels: …  # those of the pods`
+# A constraint that would hold, with the workload's own selector, and that keeps no
+# pod from being placed where that is accepted.
+_example := sprintf(
+	"topologySpreadConstraints:\n- maxSkew: 1\n  topologyKey: %s\n  whenUnsatisfiable: %s\n  labelSelector: %s",
+	[_keys[0], accepted[0], json.marshal(object.get(_workload, ["spec", "selector"], {}))],
+) if {
+	accepted := [value | some value in array.concat(["ScheduleAnyway"], _accepted); value in _accepted]
+}

@@ -182,6 +182,26 @@ test_other_topology_keys if {
 	count(_found(made, {}, {})) == 1
 }
 
+# Parameters that nobody set silence nothing.
+test_without_parameters if {
+	bare := topology_spread.violation with input as {"review": {"object": _deployment({}, {})}}
+	{v.msg | some v in bare} == {_nothing}
+	every v in bare {
+		yaml.unmarshal(v.fix) == _spread_by([_constraint])
+	}
+	hard := object.union(_constraint, {"whenUnsatisfiable": "Never"})
+	other := topology_spread.violation with input as {"review": {"object": _deployment({}, _spread_by([hard]))}}
+	{v.msg | some v in other} == {"whenUnsatisfiable is none of DoNotSchedule, ScheduleAnyway"}
+}
+
+test_fix_is_a_constraint_that_holds if {
+	violations := topology_spread.violation with input.review.object as _deployment({}, {})
+		with input.parameters as {"topologyKeys": ["example.com/rack"], "whenUnsatisfiable": ["DoNotSchedule"]}
+	fix := yaml.unmarshal([v.fix | some v in violations][0])
+	fix == _spread_by([object.union(_constraint, {"topologyKey": "example.com/rack", "whenUnsatisfiable": "DoNotSchedule"})])
+	_found(_deployment({}, fix), {"topologyKeys": ["example.com/rack"], "whenUnsatisfiable": ["DoNotSchedule"]}, {}) == {}
+}
+
 test_scale[name] if {
 	some name, tc in {
 		"from one to two": {"from": 1, "to": 2, "want": 1},
