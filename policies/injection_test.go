@@ -140,7 +140,7 @@ func TestInjectedViolations(t *testing.T) {
 	for name, inject := range injections() {
 		t.Run(name, func(t *testing.T) {
 			kinds := map[any]bool{}
-			for seed := range uint64(150) {
+			for seed := range uint64(80) {
 				g := newGenerator(seed)
 				o := g.compliant()
 				want := inject(g, o)

@@ -26,7 +26,7 @@ func places(d *engine.Decision) []string {
 // that are made to break none.
 func TestCompliantObjects(t *testing.T) {
 	set := library(t)
-	for seed := range uint64(1000) {
+	for seed := range uint64(500) {
 		o := newGenerator(seed).compliant()
 		if diff := cmp.Diff([]string(nil), places(decide(t, set, o))); diff != "" {
 			t.Fatalf("seed %d: nothing is wrong with it: -want, +got:\n%s\n%s", seed, diff, asJSON(t, o))
@@ -63,7 +63,7 @@ func equateEmpty() cmp.Option {
 // types as well.
 func TestBrokenObjects(t *testing.T) {
 	set := library(t)
-	const objects = 3000
+	const objects = 2000
 	broken := 0
 	for seed := range uint64(objects) {
 		if checkBroken(t, set, seed) > 0 {

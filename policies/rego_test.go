@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -48,6 +49,7 @@ func TestRego(t *testing.T) {
 				SetModules(withLibrary(t, modules)).
 				AddCustomBuiltins(customBuiltins()).
 				RaiseBuiltinErrors(true).
+				SetTimeout(time.Minute). // for one table, on a busy machine and with -race
 				SetCoverageQueryTracer(coverage).
 				SetCoverageRuns(nil)
 			runRego(t, runner)

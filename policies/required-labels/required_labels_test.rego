@@ -308,6 +308,10 @@ test_annotations[name] if {
 			"made": object.union(_carriers.Deployment, {"metadata": {"annotations": {_aws: "cost=1"}}}),
 			"want": set(),
 		},
+		"of what asks for no load balancer": {
+			"made": object.union(_carriers.Deployment, {"metadata": {"annotations": {_aws: "cost=1"}}}),
+			"want": set(),
+		},
 		"any other": {"made": _annotated("example.com/tags", "cost=1"), "want": set()},
 		"annotations are null": {"made": object.union(_carriers.Service, {"metadata": {"annotations": null}}), "want": set()},
 		"annotations are text": {"made": object.union(_carriers.Service, {"metadata": {"annotations": "x"}}), "want": set()},

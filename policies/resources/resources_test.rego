@@ -48,11 +48,23 @@ test_amounts_that_are_missing[name] if {
 			"amounts": {"requests": {"cpu": null, "memory": null}, "limits": {"cpu": null, "memory": null}},
 			"want": _nothing,
 		},
+		"none of other resources": {
+			"amounts": {"requests": {"nvidia.com/gpu": 0}, "limits": {"nvidia.com/gpu": "none"}},
+			"want": _nothing,
+		},
 		"other resources": {"amounts": {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 1}}, "want": _nothing},
 	}
 
 	got := _found(_of(tc.amounts), _defaults)
 	got == tc.want
+}
+
+# One at a time, beside others that are well.
+test_amounts_below_zero[path] if {
+	some path in ["requests.cpu", "requests.memory", "limits.cpu", "limits.memory"]
+	[what, resource] := split(path, ".")
+	got := _found(_of(object.union(_good, {what: {resource: "-1"}})), _defaults)
+	_paths(got) == {path}
 }
 
 test_containers_that_are_none[name] if {
