@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -56,7 +57,7 @@ func (c *corpus) hold(t *testing.T, s *stage, atLeast int) {
 	counts := map[string]int{}
 	for _, file := range c.files() {
 		if plain.objects[file] == nil {
-			counts["refused by the API server itself"]++
+			counts[plain.refusal(file)]++
 			continue
 		}
 		path := filepath.Join(c.folder, file)
@@ -73,6 +74,11 @@ func (c *corpus) hold(t *testing.T, s *stage, atLeast int) {
 		}
 		if diff := cmp.Diff(want, ofReadBack.lines(filepath.Join(readBack, file+".json"))); diff != "" {
 			t.Errorf("%s: -the file, +as the API server stores it:\n%s", c.origins[file], diff)
+		}
+		if got := gated.objects[file]; got != nil {
+			if diff := cmp.Diff(settled(ofFile.patched(t, path, plain.objects[file])), settled(got)); diff != "" {
+				t.Errorf("%s: -as lintel check would patch it, +as it is patched:\n%s", c.origins[file], diff)
+			}
 		}
 	}
 	if len(ofReadBack.Errors) > 0 {
@@ -109,6 +115,7 @@ func (c *corpus) makeContext(t *testing.T, s *stage, kubeconfig string) {
 	s.must(t, "wait", "--for=condition=Established", "crd/verticalpodautoscalers.autoscaling.k8s.io")
 	ctx := context.WithoutCancel(t.Context())
 	for name, own := range c.namespaces {
+		s.awaitGone(t, name)
 		if _, _, code := s.Kubectl(t.Context(), nil, "get", "namespace", name); code == 0 {
 			s.label(t, name)
 			continue
@@ -132,6 +139,15 @@ func (c *corpus) makeContext(t *testing.T, s *stage, kubeconfig string) {
 		delete(c.origins, file)
 		return os.Remove(path) == nil
 	})
+}
+
+// awaitGone waits for the end of a namespace that another test has deleted.
+func (s *stage) awaitGone(t *testing.T, namespace string) {
+	t.Helper()
+	phase := s.must(t, "get", "namespace", namespace, "--ignore-not-found", "-o", "jsonpath={.status.phase}")
+	if phase == "Terminating" {
+		s.must(t, "wait", "--for=delete", "namespace/"+namespace, "--timeout=60s")
+	}
 }
 
 // label gives a namespace that was there before the labels that lintel check is
@@ -216,6 +232,70 @@ func (c *corpus) readBack(t *testing.T, made creation) string {
 		}
 	}
 	return folder
+}
+
+// refusal says in a few words why a file did not become an object.
+func (c creation) refusal(file string) string {
+	if strings.Contains(c.others[file], "no matches for kind") {
+		return "of no kind or version that is served"
+	}
+	return "refused by the API server itself"
+}
+
+// patched is what lintel check would make of the object that the API server made
+// of a file: the patches are those of the file.
+func (r report) patched(t *testing.T, file string, o object) object {
+	t.Helper()
+	text := []byte(encode(t, o))
+	for _, p := range r.Patches {
+		if p.Source.File != file {
+			continue
+		}
+		patch, err := jsonpatch.DecodePatch(p.Patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err = patch.Apply(text); err != nil {
+			t.Fatalf("patch %s: %v\n%s", file, err, p.Patch)
+		}
+	}
+	return decode(t, string(text))
+}
+
+// settled is an object without what the API server makes up anew each time.
+func settled(o object) object {
+	delete(o, "status")
+	for _, key := range []string{"uid", "creationTimestamp", "name"} {
+		delete(o["metadata"].(map[string]any), key)
+	}
+	if spec, ok := o["spec"].(map[string]any); ok {
+		for _, key := range []string{"clusterIP", "clusterIPs", "ports"} {
+			delete(spec, key)
+		}
+		if o["kind"] == "Job" {
+			delete(spec, "selector")
+			for _, key := range []string{"controller-uid", "batch.kubernetes.io/controller-uid"} {
+				delete(labels(o, "spec", "template", "metadata"), key)
+				delete(labels(o, "metadata"), key)
+			}
+		}
+		settleVolumes(o)
+	}
+	return o
+}
+
+// settleVolumes drops the volume of a pod's token, whose name is made up.
+func settleVolumes(o object) {
+	if o["kind"] != "Pod" {
+		return
+	}
+	delete(o["spec"].(map[string]any), "volumes")
+	for _, list := range []string{"containers", "initContainers"} {
+		containers, _ := at(o, "spec", list).([]any)
+		for _, c := range containers {
+			delete(c.(map[string]any), "volumeMounts")
+		}
+	}
 }
 
 // diff compares the verdict on a file with the lines of a denial. A denial that

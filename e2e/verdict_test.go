@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
@@ -16,7 +17,7 @@ type report struct {
 	Patches  []struct {
 		Policies []string
 		Source   struct{ File string }
-		Patch    []map[string]any
+		Patch    json.RawMessage
 	}
 	Errors   []struct{ File, Policy, Message string }
 	Warnings []struct{ File, Message string }

@@ -49,7 +49,7 @@ func wanted() []string {
 func (s *session) denies(ctx context.Context) error {
 	s.scene("A namespace says whose it is, and a Deployment goes into it")
 	r := s.kubectl(ctx, "apply", "-f", namespace)
-	s.expect(r.code == 0, "the namespace is not made")
+	s.expect(ctx, r.code == 0, "the namespace is not made")
 	s.say("$ cat %s", firstTry)
 	if err := s.cat(firstTry); err != nil {
 		return err
@@ -60,9 +60,9 @@ func (s *session) denies(ctx context.Context) error {
 
 // expectDenial holds that the first try was denied in full and is not stored.
 func (s *session) expectDenial(ctx context.Context, r result) {
-	s.expect(r.code == 1, "kubectl's exit code is %d, not 1", r.code)
+	s.expect(ctx, r.code == 1, "kubectl's exit code is %d, not 1", r.code)
 	for _, line := range wanted() {
-		s.expect(strings.Contains(r.stderr, line), "the denial does not say %q", line)
+		s.expect(ctx, strings.Contains(r.stderr, line), "the denial does not say %q", line)
 	}
 	s.expectStored(ctx, false)
 }
@@ -70,7 +70,7 @@ func (s *session) expectDenial(ctx context.Context, r result) {
 // expectStored holds that the Deployment is stored, or that it is not.
 func (s *session) expectStored(ctx context.Context, want bool) {
 	r := s.quietly(ctx, "get", "deployment", "web", "-n", "shop", "-o", "name", "--ignore-not-found")
-	s.expect(r.code == 0 && (r.stdout != "") == want, "that the Deployment is stored is %t, not %t", r.stdout != "", want)
+	s.expect(ctx, r.code == 0 && (r.stdout != "") == want, "that the Deployment is stored is %t, not %t", r.stdout != "", want)
 }
 
 // dryRuns asks without applying: the answers are the same.
@@ -78,9 +78,9 @@ func (s *session) dryRuns(ctx context.Context) error {
 	s.scene("Asking first: a dry run gets the same answers, and stores nothing")
 	s.expectDenial(ctx, s.kubectl(ctx, "apply", "--dry-run=server", "-f", firstTry))
 	r := s.kubectl(ctx, "apply", "--dry-run=server", "-f", mended, "-o", "jsonpath={.metadata.labels}")
-	s.expect(r.code == 0, "the mended Deployment is refused in a dry run")
+	s.expect(ctx, r.code == 0, "the mended Deployment is refused in a dry run")
 	for _, label := range []string{`"environment":"production"`, `"team":"checkout"`} {
-		s.expect(strings.Contains(r.stdout, label), "a dry run does not show the label %s", label)
+		s.expect(ctx, strings.Contains(r.stdout, label), "a dry run does not show the label %s", label)
 	}
 	s.expectStored(ctx, false)
 	return nil
@@ -95,7 +95,7 @@ func (s *session) patches(ctx context.Context) error {
 	}
 	s.say("What has been mended in %s:\n\n%s", mended, changes)
 	r := s.kubectl(ctx, "apply", "-f", mended)
-	s.expect(r.code == 0, "the mended Deployment is refused")
+	s.expect(ctx, r.code == 0, "the mended Deployment is refused")
 	s.expectStored(ctx, true)
 
 	r = s.quietly(ctx, "get", "deployment", "web", "-n", "shop", "-o", "yaml")
@@ -110,13 +110,13 @@ func (s *session) patches(ctx context.Context) error {
 		"environment: production": 2, "team: checkout": 2,
 		"topologyKey: topology.kubernetes.io/zone": 1, "topologyKey: kubernetes.io/hostname": 1,
 	} {
-		s.expect(count(added, "+", text) == times, "%q is added %d times, not %d", text, count(added, "+", text), times)
+		s.expect(ctx, count(added, "+", text) == times, "%q is added %d times, not %d", text, count(added, "+", text), times)
 	}
-	s.expect(!slices.ContainsFunc(added, func(line string) bool { return strings.HasPrefix(line, "-") }), "something was taken away")
+	s.expect(ctx, !slices.ContainsFunc(added, func(line string) bool { return strings.HasPrefix(line, "-") }), "something was taken away")
 
 	s.say("")
 	r = s.kubectl(ctx, "apply", "-f", mended)
-	s.expect(strings.Contains(r.stdout, "unchanged"), "applied again, the Deployment changes")
+	s.expect(ctx, strings.Contains(r.stdout, "unchanged"), "applied again, the Deployment changes")
 	return nil
 }
 
@@ -138,14 +138,14 @@ func (s *session) checks(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("check the first try: %w", err)
 	}
-	s.expect(r.code == 1, "the exit code is %d, not 1", r.code)
+	s.expect(ctx, r.code == 1, "the exit code is %d, not 1", r.code)
 	for _, line := range wanted() {
-		s.expect(strings.Contains(r.stdout, line), "lintel check does not say %q", line)
+		s.expect(ctx, strings.Contains(r.stdout, line), "lintel check does not say %q", line)
 	}
 	r, err = s.check(ctx, namespace, mended)
 	if err != nil {
 		return fmt.Errorf("check the mended Deployment: %w", err)
 	}
-	s.expect(r.code == 0, "the exit code is %d, not 0", r.code)
+	s.expect(ctx, r.code == 0, "the exit code is %d, not 0", r.code)
 	return nil
 }

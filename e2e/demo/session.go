@@ -154,9 +154,10 @@ func (s *session) show(r result) {
 	s.say("%s\n", strings.TrimSuffix(r.stdout+r.stderr, "\n"))
 }
 
-// expect holds that something is so, and says where it is not.
-func (s *session) expect(so bool, format string, args ...any) {
-	if !so {
+// expect holds that something is so, and says where it is not, unless that may be
+// because of an interruption.
+func (s *session) expect(ctx context.Context, so bool, format string, args ...any) {
+	if !so && ctx.Err() == nil {
 		s.wrong = true
 		s.say("UNEXPECTED: "+format+"\n", args...)
 	}
