@@ -121,25 +121,32 @@ _suspects := [] if {
 # Whether one look at all containers shows them to be well. Most objects are, and
 # are done with this: it reads them where they stand, and calls what is dear once.
 _is_plainly_well if {
-	input.review.object.kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]
-	spec := input.review.object.spec.template.spec
-	not spec.initContainers
-	is_array(spec.containers)
-	numbered := {i |
-		some i, container in spec.containers
+	numbered := [1 |
+		some container in _template_spec.containers
 		is_number(container.livenessProbe.httpGet.port)
 		is_number(container.readinessProbe.httpGet.port)
 		not container.startupProbe
-	}
+	]
+	count(numbered) == count(_template_spec.containers)
+}
+
+_is_plainly_well if {
 	named := {i |
-		some i, container in spec.containers
+		some i, container in _template_spec.containers
 		some port in container.ports
 		port.name == container.livenessProbe.httpGet.port
 		port.name == container.readinessProbe.httpGet.port
 		is_string(port.name)
 		not container.startupProbe
 	}
-	count(numbered | named) == count(spec.containers)
+	count(named) == count(_template_spec.containers)
+}
+
+_template_spec := spec if {
+	input.review.object.kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]
+	spec := input.review.object.spec.template.spec
+	is_array(spec.containers)
+	not spec.initContainers
 }
 
 _is_well(container) if {

@@ -184,25 +184,32 @@ _suspects := [] if {
 # Whether one look at all containers shows them to be well: it reads them where
 # they stand. Most objects are done with this.
 _is_plainly_well if {
-	input.review.object.kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]
-	spec := input.review.object.spec.template.spec
-	not spec.initContainers
-	is_array(spec.containers)
-	without_cpu_limit := {i |
-		some i, container in spec.containers
+	well := [1 |
+		some container in _template_spec.containers
 		not container.resources.limits.cpu
 		k8s.quantity(container.resources.requests.cpu) > 0
 		k8s.quantity(container.resources.requests.memory) > 0
 		k8s.quantity(container.resources.limits.memory) > 0
-	}
-	with_cpu_limit := {i |
-		some i, container in spec.containers
+	]
+	count(well) == count(_template_spec.containers)
+}
+
+_is_plainly_well if {
+	well := [1 |
+		some container in _template_spec.containers
 		k8s.quantity(container.resources.limits.cpu) > 0
 		k8s.quantity(container.resources.requests.cpu) > 0
 		k8s.quantity(container.resources.requests.memory) > 0
 		k8s.quantity(container.resources.limits.memory) > 0
-	}
-	count(without_cpu_limit | with_cpu_limit) == count(spec.containers)
+	]
+	count(well) == count(_template_spec.containers)
+}
+
+_template_spec := spec if {
+	input.review.object.kind in ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"]
+	spec := input.review.object.spec.template.spec
+	is_array(spec.containers)
+	not spec.initContainers
 }
 
 _is_well(container) if {
