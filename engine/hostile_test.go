@@ -1,0 +1,120 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// reviewRaw reviews the creation of a Deployment whose spec is given as JSON,
+// with two seconds to do so.
+func reviewRaw(t *testing.T, set *engine.Set, spec string) (*engine.Decision, time.Duration) {
+	t.Helper()
+	body := strings.Replace(string(ask{object: deployment(object{"x": "SPEC"})}.json(t)), `{"x":"SPEC"}`, spec, 1)
+	req, err := engine.Decode([]byte(body))
+	if err != nil {
+		t.Fatalf("Decode(...): %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	begin := time.Now()
+	d, err := set.Review(ctx, req.At(now), nil)
+	if err != nil {
+		t.Fatalf("Review(...): %v", err)
+	}
+	return d, time.Since(begin)
+}
+
+func TestDeepObjects(t *testing.T) {
+	const levels = 9000
+	deep := strings.Repeat(`{"a":`, levels) + `"bottom"` + strings.Repeat("}", levels)
+	cases := map[string]struct {
+		reason string
+		rule   string
+		want   []string
+	}{
+		"Read": {
+			"An object as deep as the API server takes is judged.",
+			`violation contains {"msg": "m", "path": ["spec", "a"]} if input.review.object.spec.a`,
+			[]string{"deny a spec.a: m"},
+		},
+		"Compared": {
+			"Values are compared to their bottom.",
+			`violation contains {"msg": "m"} if input.review.object.spec == input.review.object.spec`,
+			[]string{"deny a : m"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d, _ := reviewRaw(t, setOf(t, policy("a", tc.rule)), deep)
+			if diff := cmp.Diff(tc.want, summary(d)); diff != "" {
+				t.Errorf("%s\nReview(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+	t.Run("Walked", func(t *testing.T) {
+		set := setOf(t, policy("a", `violation contains {"msg": "found"} if {
+	some path
+	walk(input.review.object, [path, "bottom"])
+	count(path) > 0
+}`))
+		d, took := reviewRaw(t, set, deep)
+		got := summary(d)
+		if !cmp.Equal(got, []string{"deny a : found"}) && !cmp.Equal(got, []string{"error deny a: ran out of time"}) {
+			t.Errorf("a walk to the bottom: got %v, want it found or out of time", got)
+		}
+		if took > 20*time.Second {
+			t.Errorf("Review(...) took %v with a deadline of 2 s", took)
+		}
+	})
+}
+
+func TestPatchesOfDeepObjects(t *testing.T) {
+	const levels = 9000
+	set := setOf(t, policy("a", add(`{"path": ["metadata", "labels", "team"], "value": "x"}`)))
+	deep := json.RawMessage(strings.Repeat(`{"a":`, levels) + `1` + strings.Repeat("}", levels))
+	body, err := json.Marshal(map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": object{"name": "web"}, "spec": deep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := engine.NewRequest(body, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := set.Patch(t.Context(), req.At(now), nil)
+	if want := `[{"op":"add","path":"/metadata/labels","value":{"team":"x"}}]`; err != nil || string(m.Patch) != want {
+		t.Errorf("Patch(...): got %s, %v, want %s", m.Patch, err, want)
+	}
+}
+
+// TestStrings follows text that has broken others from the bytes of a request to
+// the message and the patch.
+func TestStrings(t *testing.T) {
+	set := setOf(t, policy("a", `violation contains {"msg": input.review.object.spec.text, "path": ["spec", input.review.object.spec.text]}`))
+	cases := map[string]struct{ sent, want string }{
+		"NUL":           {`"a\u0000b"`, "a\x00b"},
+		"LoneSurrogate": {`"\ud800"`, "\ufffd"},
+		"Pair":          {`"\ud83d\ude00"`, "😀"},
+		"LineSeparator": {`"a\u2028b"`, "a\u2028b"},
+		"InvalidUTF8":   {"\"\xff\xfe\"", "\ufffd\ufffd"},
+		"Escaped":       {`"\u003cscript\u003e"`, "<script>"},
+		"Format":        {`"%s %d %!"`, "%s %d %!"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d, _ := reviewRaw(t, set, `{"text":`+tc.sent+`}`)
+			if len(d.Violations) != 1 || d.Violations[0].Message != tc.want {
+				t.Fatalf("Review(...): got %q, want the message %q", summary(d), tc.want)
+			}
+			if message := d.Message(); strings.ContainsAny(message, "\x00\u2028\ufffd") || strings.Count(message, "\n") != 2 {
+				t.Errorf("Message(): %q has characters that break a line or a terminal", message)
+			}
+		})
+	}
+}
