@@ -184,7 +184,7 @@ func TestEveryRuleKnowsAbsence(t *testing.T) {
 	for _, policy := range names() {
 		for _, module := range parseFolder(t, policy) {
 			for _, rule := range module.Rules {
-				if rule.Head.Name == "violation" {
+				if rule.Head.Name == "_finding" {
 					rules[policy+"/"+titleOf(rule)] = true
 				}
 			}

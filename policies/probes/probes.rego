@@ -43,8 +43,21 @@ _missing := {
 }
 
 # METADATA
+# title: What is wrong
+# description: Nothing, where one look shows that all is well; else what the rules find.
+violation contains finding if {
+	not _nothing_to_find
+	some finding in _finding
+}
+
+_nothing_to_find if {
+	not input.parameters.maximum
+	_is_plainly_well
+}
+
+# METADATA
 # title: A probe is missing
-violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
 	some found in _suspects
 	some probe, msg in _missing
 	not _is_there(found.container, probe)
@@ -55,7 +68,7 @@ violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if
 
 # METADATA
 # title: A probe asks nothing
-violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
 	some found in _suspects
 	some probe, _ in _missing
 	_is_there(found.container, probe)
@@ -68,7 +81,7 @@ violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if
 
 # METADATA
 # title: A probe cannot fail
-violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if {
 	some found in _suspects
 	some probe, _ in _missing
 	_cannot_fail(found.container[probe])
@@ -80,7 +93,7 @@ violation contains {"msg": msg, "path": workload.path(found, []), "fix": fix} if
 
 # METADATA
 # title: A probe names a port that is not there
-violation contains {"msg": msg, "path": workload.path(found, [probe, handler, "port"]), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, [probe, handler, "port"]), "fix": fix} if {
 	some found in _suspects
 	some probe in ["livenessProbe", "readinessProbe", "startupProbe"]
 	some handler in ["httpGet", "tcpSocket"]
@@ -95,7 +108,7 @@ violation contains {"msg": msg, "path": workload.path(found, [probe, handler, "p
 
 # METADATA
 # title: A probe is slower than allowed
-violation contains {"msg": msg, "path": workload.path(found, [probe, field]), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, [probe, field]), "fix": fix} if {
 	some field, highest in input.parameters.maximum
 	workload.runs_for_long
 	some found in workload.lasting_containers
@@ -110,9 +123,7 @@ violation contains {"msg": msg, "path": workload.path(found, [probe, field]), "f
 
 # The containers that have to have probes, without those that one look shows to be
 # well: both probes ask a port by httpGet, and no more is to be said of them.
-_suspects := [] if {
-	_is_plainly_well
-} else := [found |
+_suspects := [found |
 	some found in workload.lasting_containers
 	not _is_well(found.container)
 	workload.runs_for_long

@@ -230,6 +230,8 @@ test_probes_by_names_of_which_one_is_declared if {
 		"livenessProbe": {"httpGet": {"port": "http"}}, "readinessProbe": {"httpGet": {"port": "metrics"}},
 	}
 	{path | some [path, _] in _found(_of(container), _defaults)} == {sprintf("%s.readinessProbe.httpGet.port", [_web])}
+	other := object.union(container, {"livenessProbe": container.readinessProbe, "readinessProbe": container.livenessProbe})
+	{path | some [path, _] in _found(_of(other), _defaults)} == {sprintf("%s.livenessProbe.httpGet.port", [_web])}
 }
 
 test_startup_is_enough[name] if {

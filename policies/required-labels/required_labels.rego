@@ -100,8 +100,16 @@ package lintel.required_labels
 import data.lintel.workload
 
 # METADATA
+# title: What is wrong
+# description: Nothing, where one look shows that all is well; else what the rules find.
+violation contains finding if {
+	not _is_plainly_well
+	some finding in _finding
+}
+
+# METADATA
 # title: A label or tag is missing
-violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
+_finding contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
 	some place in _suspects
 	some label in _required
 	_essence(object.get(place.values, label.key, "")) == ""
@@ -112,7 +120,7 @@ violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if 
 
 # METADATA
 # title: A label or tag is a placeholder
-violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
+_finding contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
 	some place in _suspects
 	some label in _required
 	value := place.values[label.key]
@@ -124,7 +132,7 @@ violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if 
 
 # METADATA
 # title: A label or tag has a value that is not allowed
-violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
+_finding contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
 	some place in _suspects
 	some label in _required
 	pattern := label.allowedRegex
@@ -139,6 +147,7 @@ violation contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if 
 # METADATA
 # title: The object takes labels from its namespace
 patch contains {"path": _path(place, label.key), "op": op, "value": value} if {
+	not _is_plainly_well
 	some place in _suspects
 	place.of == "object"
 	some label in _inherited
@@ -153,6 +162,7 @@ patch contains {"path": _path(place, label.key), "op": op, "value": value} if {
 #   Labels that the object selects its pods by are left alone, lest it select
 #   others than it makes.
 patch contains {"path": _path(place, label.key), "op": op, "value": value} if {
+	not _is_plainly_well
 	some place in _suspects
 	place.of == "template"
 	some label in _inherited
@@ -176,11 +186,8 @@ _inherited := [label |
 	label.key != "service"
 ]
 
-# The places where something may be wrong: none where one look shows that all is
-# well, which is so for most objects.
-_suspects := [] if {
-	_is_plainly_well
-} else := array.concat(_labelled, _tagged)
+# The places where something may be wrong.
+_suspects := array.concat(_labelled, _tagged)
 
 # Whether the object and its template have the same good values. What has more
 # templates, or tags, takes another look, and so do values that are rare. What is
@@ -190,16 +197,16 @@ _is_plainly_well if {
 	not input.review.object.spec.volumeClaimTemplates
 	labels := input.review.object.metadata.labels
 	templates := input.review.object.spec.template.metadata.labels
-	placeholders := _placeholders
+	required := input.parameters.labels
 	well := [1 |
-		some label in _required
+		some label in required
 		value := labels[label.key]
 		templates[label.key] == value
 		is_string(value)
 		regex.match(`^[0-9A-Za-z]`, value)
-		not lower(value) in placeholders
+		not lower(value) in input.parameters.placeholders
 	]
-	count(well) == count(_required)
+	count(well) == count(required)
 	not _is_disallowed
 }
 

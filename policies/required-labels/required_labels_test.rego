@@ -196,12 +196,28 @@ test_same_value_everywhere[name] if {
 		"a number": {"value": 5, "want": 2},
 		"null": {"value": null, "want": 2},
 		"a boolean": {"value": true, "want": 2},
-		"not allowed": {"value": "search", "want": 2},
+		"not allowed": {"value": "search", "want": 2, "any": 0},
 		"begins with what is no letter": {"value": "-shop", "want": 0},
 	}
 	labels := {"metadata": {"labels": {"team": tc.value}}}
 	made := object.union(_carriers.Deployment, object.union(labels, {"spec": {"template": labels}}))
 	got := _found(made, _only("shop"))
+	any := _found(made, {"labels": [{"key": "team"}]})
+	count(got) == tc.want
+	count(any) == object.get(tc, "any", tc.want)
+}
+
+# A template is looked at even where its object is well.
+test_other_value_in_the_template[name] if {
+	some name, tc in {
+		"well": {"value": "search", "want": 0},
+		"a placeholder": {"value": "todo", "want": 1},
+		"blank": {"value": "", "want": 1},
+		"null": {"value": null, "want": 1},
+		"a number": {"value": 5, "want": 1},
+	}
+	made := object.union(_carriers.Deployment, {"spec": {"template": {"metadata": {"labels": {"team": tc.value}}}}})
+	got := _found(made, {})
 	count(got) == tc.want
 }
 
@@ -305,7 +321,7 @@ test_annotations[name] if {
 		},
 		"that are no text": {"made": _annotated(_aws, 5), "want": _tag_missing(sprintf("metadata.annotations.%s", [_aws]))},
 		"of a kind that has no load balancer": {
-			"made": object.union(_carriers.Deployment, {"metadata": {"annotations": {_aws: "cost=1"}}}),
+			"made": object.union(_carriers.Job, {"metadata": {"annotations": {_aws: "cost=1"}}}),
 			"want": set(),
 		},
 		"of what asks for no load balancer": {

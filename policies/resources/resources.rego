@@ -80,8 +80,21 @@ _needs := [
 _noun := {"requests": "request", "limits": "limit"}
 
 # METADATA
+# title: What is wrong
+# description: Nothing, where one look shows that all is well; else what the rules find.
+violation contains finding if {
+	not _nothing_to_find
+	some finding in _finding
+}
+
+_nothing_to_find if {
+	input.parameters == {"requireCpuLimit": false}
+	_is_plainly_well
+}
+
+# METADATA
 # title: A request or limit is missing
-violation contains {"msg": msg, "path": workload.path(found, ["resources", what, resource]), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, ["resources", what, resource]), "fix": fix} if {
 	some found in _suspects
 	some [what, resource, msg, amount] in _needs
 	not _has(found.container, what, resource)
@@ -92,7 +105,7 @@ violation contains {"msg": msg, "path": workload.path(found, ["resources", what,
 
 # METADATA
 # title: A cpu limit is missing
-violation contains {"msg": msg, "path": workload.path(found, ["resources", "limits", "cpu"]), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, ["resources", "limits", "cpu"]), "fix": fix} if {
 	input.parameters.requireCpuLimit
 	some found in workload.resourceful_containers
 	not _has(found.container, "limits", "cpu")
@@ -104,7 +117,7 @@ violation contains {"msg": msg, "path": workload.path(found, ["resources", "limi
 
 # METADATA
 # title: A request or limit is no amount
-violation contains {"msg": msg, "path": workload.path(found, ["resources", what, resource]), "fix": fix} if {
+_finding contains {"msg": msg, "path": workload.path(found, ["resources", what, resource]), "fix": fix} if {
 	some found in _suspects
 	some what in ["requests", "limits"]
 	some resource in ["cpu", "memory"]
@@ -118,7 +131,7 @@ violation contains {"msg": msg, "path": workload.path(found, ["resources", what,
 
 # METADATA
 # title: A request is too small
-violation contains {"msg": msg, "path": array.concat(bearer.path, ["requests", resource]), "fix": fix} if {
+_finding contains {"msg": msg, "path": array.concat(bearer.path, ["requests", resource]), "fix": fix} if {
 	some resource, least in input.parameters.minimum
 	some bearer in _bearers
 	amount := _request(bearer.resources, resource)
@@ -131,7 +144,7 @@ violation contains {"msg": msg, "path": array.concat(bearer.path, ["requests", r
 
 # METADATA
 # title: A request or limit is too large
-violation contains {"msg": msg, "path": array.concat(bearer.path, [what, resource]), "fix": fix} if {
+_finding contains {"msg": msg, "path": array.concat(bearer.path, [what, resource]), "fix": fix} if {
 	some resource, most in input.parameters.maximum
 	some bearer in _bearers
 	some what in ["requests", "limits"]
@@ -143,7 +156,7 @@ violation contains {"msg": msg, "path": array.concat(bearer.path, [what, resourc
 
 # METADATA
 # title: A limit is too far above its request
-violation contains {"msg": msg, "path": array.concat(bearer.path, ["limits", resource]), "fix": fix} if {
+_finding contains {"msg": msg, "path": array.concat(bearer.path, ["limits", resource]), "fix": fix} if {
 	some resource, ratio in input.parameters.maxLimitRequestRatio
 	some bearer in _bearers
 	request := _request(bearer.resources, resource)
@@ -174,9 +187,7 @@ patch contains {"path": workload.path(found, ["resources", "limits", resource]),
 }
 
 # Containers of which something is to be said; one look at each is enough for most.
-_suspects := [] if {
-	_is_plainly_well
-} else := [found |
+_suspects := [found |
 	some found in workload.resourceful_containers
 	not _is_well(found.container)
 ]

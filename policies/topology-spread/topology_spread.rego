@@ -55,8 +55,16 @@ package lintel.topology_spread
 import data.lintel.workload
 
 # METADATA
+# title: What is wrong
+# description: Nothing, where one look shows that all is well; else what the rules find.
+violation contains finding if {
+	not _is_plainly_spread
+	some finding in _finding
+}
+
+# METADATA
 # title: Nothing spreads the pods over zones
-violation contains {"msg": msg, "path": _path, "fix": _example} if {
+_finding contains {"msg": msg, "path": _path, "fix": _example} if {
 	_at_risk
 	input.review.object.kind != "Scale"
 	count(_zonal) == 0
@@ -66,7 +74,7 @@ violation contains {"msg": msg, "path": _path, "fix": _example} if {
 
 # METADATA
 # title: A constraint over zones does not hold
-violation contains {"msg": msg, "path": array.concat(_path, [i]), "fix": _example} if {
+_finding contains {"msg": msg, "path": array.concat(_path, [i]), "fix": _example} if {
 	_at_risk
 	input.review.object.kind != "Scale"
 	some i, constraint in _zonal
@@ -78,7 +86,7 @@ violation contains {"msg": msg, "path": array.concat(_path, [i]), "fix": _exampl
 # description: >-
 #   Asked when the first replica gets company. More of what is there already is not
 #   held up, so that an autoscaler can go on.
-violation contains {"msg": msg, "path": ["spec", "replicas"], "fix": fix} if {
+_finding contains {"msg": msg, "path": ["spec", "replicas"], "fix": fix} if {
 	_at_risk
 	input.review.object.kind == "Scale"
 	not object.get(input.review, ["oldObject", "spec", "replicas"], 0) >= 2
@@ -115,7 +123,6 @@ _accepted := input.parameters.whenUnsatisfiable
 
 # Two replicas or more that nothing keeps apart.
 _at_risk if {
-	not _is_plainly_spread
 	_replicas
 	_workload
 	not _is_spread

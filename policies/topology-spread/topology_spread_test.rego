@@ -111,6 +111,10 @@ _selects_none := "the constraint over zones selects none of the pods of this tem
 test_constraint_that_does_not_hold[name] if {
 	some name, tc in {
 		"selects others": {"changes": {"labelSelector": {"matchLabels": {"app": "db"}}}, "want": _selects_none},
+		"selects others by an expression": {
+			"changes": {"labelSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}},
+			"want": _selects_none,
+		},
 		"selector is null": {"changes": {"labelSelector": null}, "want": _selects_none},
 		"selector is text": {"changes": {"labelSelector": "app=web"}, "want": _selects_none},
 		"selector is absent": {"without": ["labelSelector"], "want": _selects_none},
