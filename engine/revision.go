@@ -11,8 +11,9 @@ import (
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 )
 
-// revision is a hash of all that the Set is made of, whatever order it comes in
-// and wherever it comes from.
+// revision is a hash of the policies and all that configures them, whatever order
+// they come in and wherever they come from. What discovery says of a cluster is
+// left out, so that the same policies are the same everywhere.
 func (c Config) revision() (string, error) {
 	policies := slices.Clone(c.Policies)
 	for i := range policies {
@@ -20,12 +21,8 @@ func (c Config) revision() (string, error) {
 	}
 	slices.SortStableFunc(policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
 
-	plurals := make(map[string]string, len(c.Plurals))
-	for gk, name := range c.Plurals {
-		plurals[gk.String()] = name
-	}
 	hash := sha256.New()
-	for _, part := range []any{policies, c.excuses(), c.ExcludedNamespaces, c.ExemptUsers, c.Controllers, plurals} {
+	for _, part := range []any{policies, c.excuses(), c.ExcludedNamespaces, c.ExemptUsers, c.Controllers} {
 		if err := json.NewEncoder(hash).Encode(part); err != nil {
 			return "", fmt.Errorf("hash the policies: %w", err)
 		}
