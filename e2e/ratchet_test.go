@@ -11,7 +11,6 @@ import (
 func TestOldObjects(t *testing.T) {
 	s := newStage(t, "old-objects")
 	s.must(t, "apply", "-f", testdata("ratchet", "old.yaml"))
-	s.must(t, "rollout", "status", "deployment/old", "--timeout=0s", "--watch=false")
 	await(t, "the old Deployment has its pods", func() bool { return len(s.podsOf(t, "old")) == 2 })
 	before := s.get(t, "deployment/old")
 	s.guard(t)
@@ -66,6 +65,7 @@ func TestOldObjects(t *testing.T) {
 			}
 		})
 	}
+	s.isMadeOnce(t)
 	s.isNotRolledOut(t, before)
 	s.isReplaced(t)
 }
@@ -89,6 +89,23 @@ func (s *stage) isNotRolledOut(t *testing.T, before object) {
 	}
 	if got := strings.Count(s.must(t, "get", "replicasets", "-l", "app=old", "-o", "name"), "\n"); got != 1 {
 		t.Errorf("the old Deployment has %d ReplicaSets, want 1", got)
+	}
+}
+
+// isMadeOnce holds that what a controller makes of an old template is left as it
+// is: were it patched, the controller would not know it again, and make another.
+func (s *stage) isMadeOnce(t *testing.T) {
+	t.Helper()
+	s.must(t, "rollout", "resume", "deployment/paused")
+	await(t, "the Deployment that was paused has its pod", func() bool { return len(s.podsOf(t, "paused")) == 1 })
+	sets := s.must(t, "get", "replicasets", "-l", "app=paused", "-o", "json")
+	items, _ := decode(t, sets)["items"].([]any)
+	if len(items) != 1 {
+		t.Fatalf("the Deployment that was paused has %d ReplicaSets, want 1", len(items))
+	}
+	got, _ := at(items[0], "spec", "template", "metadata", "labels").(map[string]any)
+	if got["app"] != "paused" || len(got) != 2 || got["pod-template-hash"] == nil {
+		t.Errorf("labels of the ReplicaSet's template are %v, want only those of its Deployment and its hash", got)
 	}
 }
 
