@@ -170,6 +170,7 @@ _is_well(container) if {
 	container.livenessProbe.httpGet.port == container.readinessProbe.httpGet.port
 	some port in container.ports
 	port.name == container.livenessProbe.httpGet.port
+	is_string(port.name)
 	not container.startupProbe
 }
 

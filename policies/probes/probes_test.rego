@@ -234,6 +234,13 @@ test_probes_by_names_of_which_one_is_declared if {
 	{path | some [path, _] in _found(_of(other), _defaults)} == {sprintf("%s.livenessProbe.httpGet.port", [_web])}
 }
 
+# A port without a name is not the port that a probe without one asks.
+test_ports_that_are_null if {
+	probe := {"httpGet": {"port": null}}
+	container := {"name": "web", "ports": [{"name": null, "containerPort": 80}], "livenessProbe": probe, "readinessProbe": probe}
+	count(_found(_of(container), _defaults)) == 2
+}
+
 test_startup_is_enough[name] if {
 	some name, tc in {
 		"a startupProbe": {"container": {"startupProbe": _good}, "want": set()},

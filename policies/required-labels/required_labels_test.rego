@@ -218,7 +218,9 @@ test_other_value_in_the_template[name] if {
 	}
 	made := object.union(_carriers.Deployment, {"spec": {"template": {"metadata": {"labels": {"team": tc.value}}}}})
 	got := _found(made, {})
+	alone := _found(made, _team_tag)
 	count(got) == tc.want
+	alone == got
 }
 
 # What is no template of its kind is not looked at in place of the one that is.
