@@ -141,15 +141,6 @@ func (c *corpus) makeContext(t *testing.T, s *stage, kubeconfig string) {
 	})
 }
 
-// awaitGone waits for the end of a namespace that another test has deleted.
-func (s *stage) awaitGone(t *testing.T, namespace string) {
-	t.Helper()
-	phase := s.must(t, "get", "namespace", namespace, "--ignore-not-found", "-o", "jsonpath={.status.phase}")
-	if phase == "Terminating" {
-		s.must(t, "wait", "--for=delete", "namespace/"+namespace, "--timeout=60s")
-	}
-}
-
 // label gives a namespace that was there before the labels that lintel check is
 // told of.
 func (s *stage) label(t *testing.T, namespace string) {

@@ -39,6 +39,7 @@ const namespaceLabels = "environment=production,team=checkout"
 func newStage(t *testing.T, namespace string) *stage {
 	t.Helper()
 	s := &stage{shared.Cluster(t), namespace}
+	s.awaitGone(t, namespace)
 	if err := s.CreateNamespace(t.Context(), namespace, ownerLabels()); err != nil {
 		t.Fatal(err)
 	}
@@ -46,6 +47,17 @@ func newStage(t *testing.T, namespace string) *stage {
 		s.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "namespace", namespace, "--wait=false")
 	})
 	return s
+}
+
+// awaitGone waits for the end of a namespace that another test has deleted.
+func (s *stage) awaitGone(t *testing.T, namespace string) {
+	t.Helper()
+	get := []string{"get", "namespace", namespace, "--ignore-not-found", "-o", "jsonpath={.status.phase}"}
+	if phase, _, _ := s.Kubectl(t.Context(), nil, get...); phase != "Terminating" {
+		return
+	}
+	// It is an error as well if the namespace has gone before kubectl looks.
+	s.Kubectl(t.Context(), nil, "wait", "--for=delete", "namespace/"+namespace, "--timeout=60s")
 }
 
 // guard starts Lintel in front of the cluster until the test has ended, with the
