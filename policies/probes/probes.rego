@@ -131,15 +131,7 @@ _suspects := [found |
 
 # Whether one look at all containers shows them to be well. Most objects are, and
 # are done with this: it reads them where they stand, and calls what is dear once.
-_is_plainly_well if {
-	numbered := [1 |
-		some container in _template_spec.containers
-		is_number(container.livenessProbe.httpGet.port)
-		is_number(container.readinessProbe.httpGet.port)
-		not container.startupProbe
-	]
-	count(numbered) == count(_template_spec.containers)
-}
+_is_plainly_well if count(_numbered) == count(_template_spec.containers)
 
 _is_plainly_well if {
 	named := {i |
@@ -150,7 +142,14 @@ _is_plainly_well if {
 		is_string(port.name)
 		not container.startupProbe
 	}
-	count(named) == count(_template_spec.containers)
+	count(_numbered | named) == count(_template_spec.containers)
+}
+
+_numbered := {i |
+	some i, container in _template_spec.containers
+	is_number(container.livenessProbe.httpGet.port)
+	is_number(container.readinessProbe.httpGet.port)
+	not container.startupProbe
 }
 
 _template_spec := spec if {
