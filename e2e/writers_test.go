@@ -78,7 +78,7 @@ func TestAgain(t *testing.T) {
 			s := newStage(t, "again-"+name)
 			s.guard(t)
 			var files []string
-			for _, kind := range []string{"deployment", "daemonset", "cronjob", "service", "ingress"} {
+			for _, kind := range []string{"deployment", "daemonset", "statefulset", "job", "cronjob", "service", "ingress"} {
 				files = append(files, "-f", testdata("workloads", kind+"-mended.yaml"))
 			}
 			apply := append(tc.apply[:len(tc.apply):len(tc.apply)], files...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -309,6 +310,22 @@ func TestPatchOnUpdate(t *testing.T) {
 			}
 		})
 	}
+	t.Run("ImmutableAsBefore", func(t *testing.T) {
+		metadata := strings.Replace(metadataOf, "Deployment", "StatefulSet", 1)
+		sets := setOf(t, policyWith("a", metadata, add(`{"path": ["spec", "volumeClaimTemplates", 0, "metadata", "labels", "team"], "value": "new"}`)+
+			add(`{"path": ["spec", "volumeClaimTemplates", 1, "metadata", "labels", "team"], "value": "new"}`)))
+		claims := func(labels ...any) object {
+			list := []any{}
+			for i, l := range labels {
+				list = append(list, object{"metadata": object{"name": fmt.Sprintf("claim-%d", i), "labels": l}})
+			}
+			return object{"metadata": object{"name": "db"}, "spec": object{"volumeClaimTemplates": list}}
+		}
+		got := patch(t, sets, ask{operation: "UPDATE", kind: "StatefulSet", old: claims(object{"team": "old"}, object{}), object: claims(object{}, object{})})
+		if want := `[{"op":"add","path":"/spec/volumeClaimTemplates/0/metadata/labels/team","value":"old"}]`; string(got.Patch) != want {
+			t.Errorf("What was patched in is put back, what was not is left alone.\nPatch(...): got %s, want %s", got.Patch, want)
+		}
+	})
 	t.Run("Immutable", func(t *testing.T) {
 		metadata := `# METADATA
 # custom:

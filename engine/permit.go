@@ -85,7 +85,8 @@ var templates = map[string]Path{
 
 // permits reports whether the change may be made to object, the request's own
 // with earlier changes. On an update, a default takes the value that the old
-// object has at its path.
+// object has at its path, in a field that cannot be changed too: a writer that
+// sends what it wrote first would else take away what was patched in.
 func (pt *patcher) permits(c *change, object *ast.Term) bool {
 	r := pt.req
 	if touches(c.path, serverFields) || r.kind.Kind == "Secret" && touches(c.path, secretFields) {
@@ -94,17 +95,15 @@ func (pt *patcher) permits(c *change, object *ast.Term) bool {
 	if r.operation != v1alpha1.Update || r.old == nil {
 		return true
 	}
-	if touches(c.path, r.immutableFields()) {
+	before := lookup(r.old, pathInOld(object, r.old, c.path))
+	if c.op == opDefault && isPresent(before) {
+		c.value = before
+	} else if touches(c.path, r.immutableFields()) {
 		return false
 	}
 	if template, ok := templates[r.kind.Kind]; ok && touches(c.path, []Path{template}) &&
 		sameTerm(lookup(r.object, template), lookup(r.old, template)) {
 		return false
-	}
-	if c.op == opDefault {
-		if before := lookup(r.old, pathInOld(object, r.old, c.path)); isPresent(before) {
-			c.value = before
-		}
 	}
 	return true
 }
