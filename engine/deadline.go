@@ -6,29 +6,33 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
+// maxInline is how large a request may be, in bytes, to be judged on the caller's
+// own goroutine. Another one takes as much time again as the judging itself: its
+// stack is new, and it often runs on another CPU, whose caches know nothing. What
+// it is for is a built-in function that does not look whether it is cancelled, and
+// with so little text the slowest of them, a regular expression of nested bounded
+// repeats, returns within some tenths of a second.
+const maxInline = 16 << 10
+
 // inTime runs n steps one after another and returns the answers of those that
-// were done before ctx ended, in their order. It returns by then even where a
-// step goes on: some built-in functions do not look whether they are cancelled,
-// so that step is left behind to finish by itself, and its answer is dropped.
-func inTime[T any](ctx context.Context, n int, step func(i int, cancel topdown.Cancel) T) []T {
-	answers := make([]T, 0, n)
-	if ctx.Done() == nil {
-		for i := range n {
-			answers = append(answers, step(i, nil))
-		}
-		return answers
-	}
+// were done before ctx ended, in their order. Unless it runs them inline it returns
+// by then even where a step goes on: the step is left behind to finish by itself,
+// and its answer is dropped.
+func inTime[T any](ctx context.Context, n int, inline bool, step func(i int, cancel topdown.Cancel) T) []T {
 	cancel := topdown.NewCancel()
+	if inline {
+		stop := context.AfterFunc(ctx, cancel.Cancel)
+		defer stop()
+		return untilCancelled(n, cancel, step)
+	}
 	done := make(chan T, n)
 	go func() {
 		growStack()
-		for i := range n {
-			if cancel.Cancelled() {
-				return
-			}
+		for i := 0; i < n && !cancel.Cancelled(); i++ {
 			done <- step(i, cancel)
 		}
 	}()
+	answers := make([]T, 0, n)
 	for range n {
 		select {
 		case answer := <-done:
@@ -37,6 +41,14 @@ func inTime[T any](ctx context.Context, n int, step func(i int, cancel topdown.C
 			cancel.Cancel()
 			return answers
 		}
+	}
+	return answers
+}
+
+func untilCancelled[T any](n int, cancel topdown.Cancel, step func(i int, cancel topdown.Cancel) T) []T {
+	answers := make([]T, 0, n)
+	for i := 0; i < n && !cancel.Cancelled(); i++ {
+		answers = append(answers, step(i, cancel))
 	}
 	return answers
 }

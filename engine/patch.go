@@ -43,7 +43,7 @@ func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutatio
 		unchanged.Errors = neverRefusing(asked.errs)
 		return unchanged, nil
 	}
-	answers := inTime(ctx, 1, func(_ int, cancel topdown.Cancel) *Mutation {
+	answers := inTime(ctx, 1, req.size <= maxInline, func(_ int, cancel topdown.Cancel) *Mutation {
 		pt := &patcher{req: complete, inv: inv, cancel: cancel}
 		return pt.mutate(ctx, asked)
 	})

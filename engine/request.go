@@ -29,6 +29,7 @@ type Request struct {
 	namespace   string
 	user        string
 	dryRun      bool
+	size        int // of what it was decoded from, in bytes
 
 	object, old               *ast.Term // nil where the request has none
 	objectManaged, oldManaged string    // their managedFields, as JSON
@@ -75,7 +76,7 @@ func (d *decoder) review(r *Request) error {
 		case "kind":
 			kind, err = d.value(plain)
 		case "request":
-			*r = Request{}
+			*r = Request{size: len(d.src)}
 			found, err = d.request(r)
 		default:
 			err = d.skip()
@@ -223,7 +224,7 @@ func NewRequest(object []byte, namespace string) (*Request, error) {
 	if isClusterScoped(gvk.GroupKind()) {
 		ref.Namespace = ""
 	}
-	r := &Request{object: o.term, objectManaged: o.managed}
+	r := &Request{object: o.term, objectManaged: o.managed, size: len(object)}
 	if r.fields, err = creationFields(gvk, ref); err != nil {
 		return nil, err
 	}
