@@ -7,7 +7,7 @@ import (
 )
 
 // maxInline is how large a request may be, in bytes, to be judged on the caller's
-// own goroutine. Another one takes as much time again as the judging itself: its
+// own goroutine. Another one makes it take half as long again, or twice as long: its
 // stack is new, and it often runs on another CPU, whose caches know nothing. What
 // it is for is a built-in function that does not look whether it is cancelled, and
 // with so little text the slowest of them, a regular expression of nested bounded
