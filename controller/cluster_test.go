@@ -69,7 +69,7 @@ type gate struct {
 	asked []string
 }
 
-func (g *gate) Review(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
+func (g *gate) Review(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error) {
 	g.mu.Lock()
 	asked := string(req.Operation()) + " " + req.Resource().Resource
 	if s := req.Subresource(); s != "" {
@@ -77,11 +77,15 @@ func (g *gate) Review(ctx context.Context, req *engine.Request) (*engine.Decisio
 	}
 	g.asked = append(g.asked, asked+" "+req.Ref().Name)
 	g.mu.Unlock()
-	return g.live.Review(ctx, req)
+	return g.live.Review(ctx, part, req)
 }
 
 func (g *gate) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {
 	return g.live.Patch(ctx, req)
+}
+
+func (g *gate) Undecided(part engine.Part, req *engine.Request, err error) *engine.Decision {
+	return g.live.Undecided(part, req, err)
 }
 
 // since returns what was asked while do ran.

@@ -43,6 +43,7 @@ var _ webhook.Decider = (*Live)(nil)
 // loaded is a Set with what is looked up in it for each request.
 type loaded struct {
 	set      *engine.Set
+	parts    map[engine.Part]*engine.Set
 	excluded map[string]bool
 }
 
@@ -68,7 +69,19 @@ func (l *Live) Swap(set *engine.Set) {
 	for _, name := range set.ExcludedNamespaces() {
 		excluded[name] = true
 	}
-	l.current.Store(&loaded{set, excluded})
+	parts := map[engine.Part]*engine.Set{}
+	for _, part := range []engine.Part{engine.Whole, engine.Enforcing, engine.Recording} {
+		parts[part] = set.Part(part)
+	}
+	l.current.Store(&loaded{set, parts, excluded})
+}
+
+// Set returns the policies in force, nil before there are any.
+func (l *Live) Set() *engine.Set {
+	if now := l.current.Load(); now != nil {
+		return now.set
+	}
+	return nil
 }
 
 // Revision is that of the policies in force, "" before there are any.
@@ -77,14 +90,6 @@ func (l *Live) Revision() string {
 		return now.set.Revision()
 	}
 	return ""
-}
-
-// Policies describes the policies in force.
-func (l *Live) Policies() []engine.Info {
-	if now := l.current.Load(); now != nil {
-		return now.set.Policies()
-	}
-	return nil
 }
 
 // Ready returns [webhook.ErrNotReady] as long as requests cannot be decided:
@@ -105,13 +110,27 @@ func (l *Live) Ready() error {
 	return nil
 }
 
-// Review judges the object of the request.
-func (l *Live) Review(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
+// Review judges the object of the request by the policies of one part.
+func (l *Live) Review(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error) {
 	if err := l.Ready(); err != nil {
 		return nil, err
 	}
 	now := l.current.Load()
-	return now.set.Review(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+	return now.parts[part].Review(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+}
+
+// Undecided says what becomes of a request that Review did not decide. It reads
+// nothing: a Namespace that is not known stays unknown.
+func (l *Live) Undecided(part engine.Part, req *engine.Request, err error) *engine.Decision {
+	now := l.current.Load()
+	if now == nil {
+		return nil
+	}
+	req = req.At(l.cfg.Now())
+	if ns := l.cfg.Namespaces.known(req.Namespace()); ns != nil {
+		req = req.In(ns)
+	}
+	return now.parts[part].Undecided(req, err)
 }
 
 // Patch asks what to change in the object of the request.

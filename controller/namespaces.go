@@ -42,10 +42,7 @@ func (n *Namespaces) Synced() bool { return n.synced.Load() }
 // now, is read from the API server, for at most a second. That reading is not
 // kept, since the watch alone knows the order of changes.
 func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, error) {
-	n.mu.RLock()
-	o, ok := n.byName[name]
-	n.mu.RUnlock()
-	if ok {
+	if o := n.known(name); o != nil {
 		return o, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -55,6 +52,13 @@ func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, erro
 		return nil, fmt.Errorf("read namespace %q: %w", name, err)
 	}
 	return decodeObject(u)
+}
+
+// known returns a Namespace object that the watch has told of, nil if it has not.
+func (n *Namespaces) known(name string) *engine.Object {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.byName[name]
 }
 
 func (n *Namespaces) put(o *engine.Object) {

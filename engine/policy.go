@@ -25,6 +25,8 @@ type policy struct {
 	inventory  map[kindKey]bool
 
 	violations, patches *query // nil where the policy has no such rule
+	// canDeny says that it can refuse a request somewhere.
+	canDeny bool
 	// ownPackage says that no other policy has rules in the same package.
 	ownPackage bool
 	// readsManaged and readsNamespace say that it reads managedFields and namespaceObject.
@@ -128,6 +130,7 @@ func compilePolicy(src Policy) (*policy, error) {
 	if err := p.compile(modules); err != nil {
 		return nil, err
 	}
+	p.canDeny = p.info.CanDeny()
 	p.readsManaged = mentions(modules, "managedFields")
 	p.readsNamespace = mentions(modules, "namespaceObject")
 	if p.info.Spec.Existing == "" {

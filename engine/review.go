@@ -26,7 +26,7 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 	if err != nil {
 		return nil, err
 	}
-	asked := s.asked(req, func(p *policy) bool { return p.violations != nil })
+	asked := s.asked(req, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
 	d.Excused, d.Errors = asked.excused, asked.errs
 	rv := newReviewer(s, req, inv)
 	verdicts := inTime(ctx, len(asked.policies), req.size <= maxInline, func(i int, cancel topdown.Cancel) verdict {
@@ -135,7 +135,7 @@ func (s *Set) Undecided(req *Request, err error) *Decision {
 	if d.Passed = s.passes(req); d.Passed != "" {
 		return d
 	}
-	asked := s.asked(req, func(p *policy) bool { return p.violations != nil })
+	asked := s.asked(req, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
 	d.Excused, d.Errors = asked.excused, asked.errs
 	for _, a := range asked.policies {
 		d.Evaluated = append(d.Evaluated, a.policy.info.Name)

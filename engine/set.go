@@ -47,13 +47,14 @@ func DefaultExcludedNamespaces() []string {
 }
 
 // DefaultControllers returns the users as whom kube-controller-manager runs the
-// controllers that make pods, claims and what owns them, with and without
-// --use-service-account-credentials.
+// controllers that make and scale workloads, and make and bind claims, with and
+// without --use-service-account-credentials.
 func DefaultControllers() []string {
 	users := []string{"system:kube-controller-manager"}
 	for _, name := range []string{
 		"cronjob-controller", "daemon-set-controller", "deployment-controller", "ephemeral-volume-controller",
-		"job-controller", "replicaset-controller", "replication-controller", "statefulset-controller",
+		"expand-controller", "horizontal-pod-autoscaler", "job-controller", "persistent-volume-binder",
+		"replicaset-controller", "replication-controller", "statefulset-controller",
 	} {
 		users = append(users, "system:serviceaccount:kube-system:"+name)
 	}
@@ -67,6 +68,7 @@ const apiserver = "system:apiserver"
 // A Set is an immutable set of compiled policies.
 type Set struct {
 	revision    string
+	part        Part
 	policies    []*policy // by name
 	index       index
 	exceptions  []exception
@@ -177,10 +179,10 @@ type Info struct {
 	Spec v1alpha1.PolicySpec
 }
 
-// CanDeny reports whether the policy denies anything anywhere at any time: by its
-// own enforcement, in a scope, or from a stage on.
+// CanDeny reports whether the policy refuses anything anywhere at any time: by its
+// own enforcement, in a scope, from a stage on, or where it could not decide.
 func (i Info) CanDeny() bool {
-	denies := i.Enforcement == v1alpha1.Deny
+	denies := i.Enforcement == v1alpha1.Deny || i.Spec.OnError == v1alpha1.OnErrorDeny
 	for _, s := range i.Spec.Scopes {
 		denies = denies || s.Enforcement == v1alpha1.Deny
 	}
@@ -218,7 +220,7 @@ func (s *Set) Inventory() []InventoryKind {
 }
 
 // ExcludedNamespaces returns the namespaces that are never judged, sorted.
-func (s *Set) ExcludedNamespaces() []string { return slices.Sorted(maps.Keys(s.excluded)) }
+func (s *Set) ExcludedNamespaces() []string { return sortedKeys(s.excluded) }
 
 // passes says why no policy is asked about a request, "" if policies are.
 func (s *Set) passes(r *Request) string {

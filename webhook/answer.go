@@ -61,7 +61,7 @@ func (h *Handler) answer(ctx context.Context, t *turn, req *engine.Request) answ
 	select {
 	case a = <-done:
 	case <-late.C:
-		a = cannotDecide(t.door, req, "timeout", "no decision was reached in time")
+		a = h.undecided(t.door, req, "timeout", errTimeout)
 	}
 	a.response.UID = types.UID(req.UID())
 	h.record(t, req, a)
@@ -74,19 +74,19 @@ func (h *Handler) ask(ctx context.Context, at door, req *engine.Request) (a answ
 	defer func() {
 		if p := recover(); p != nil {
 			h.log.Error("panicked", zap.String("uid", req.UID()), zap.String("panic", panicText(p)), zap.ByteString("stack", debug.Stack()))
-			a = cannotDecide(at, req, "panic", "a defect in Lintel kept it from deciding")
+			a = h.undecided(at, req, "panic", errPanic)
 		}
 	}()
 	if at == mutate {
 		m, err := h.decider.Patch(ctx, req)
 		if err != nil {
-			return failed(at, req, err)
+			return h.failed(at, req, err)
 		}
 		return patchAnswer(m)
 	}
-	d, err := h.decider.Review(ctx, req)
+	d, err := h.decider.Review(ctx, at.part(), req)
 	if err != nil {
-		return failed(at, req, err)
+		return h.failed(at, req, err)
 	}
 	return reviewAnswer(d)
 }
@@ -100,25 +100,58 @@ func panicText(p any) string {
 	return fmt.Sprintf("%T", p)
 }
 
-func failed(at door, req *engine.Request, err error) answer {
+// Why a decider did not decide, where it did not say so itself.
+var (
+	errTimeout = errors.New("no decision was reached in time")
+	errPanic   = errors.New("a defect in Lintel kept it from deciding")
+)
+
+func (h *Handler) failed(at door, req *engine.Request, err error) answer {
 	switch {
 	case errors.Is(err, ErrNotReady):
 		return answer{refusal: refuse(http.StatusServiceUnavailable, "not_ready", "%s", ErrNotReady), verdict: undecided, reason: "not_ready"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return cannotDecide(at, req, "timeout", "no decision was reached in time")
+		return h.undecided(at, req, "timeout", errTimeout)
 	}
-	return cannotDecide(at, req, "error", engine.Printable(err.Error()))
+	return h.undecided(at, req, "error", err)
 }
 
-// cannotDecide refuses what was to be validated. What was to be patched passes as
-// it is, since it is validated afterwards.
+// undecided answers for a decider that did not: by what each policy that matches
+// says of errors, where that can be found out.
+func (h *Handler) undecided(at door, req *engine.Request, reason string, err error) answer {
+	if at != mutate {
+		if d := h.consider(at, req, err); d != nil {
+			a := reviewAnswer(d)
+			a.verdict, a.reason = undecided, reason
+			return a
+		}
+	}
+	return cannotDecide(at, req, reason, engine.Printable(err.Error()))
+}
+
+// consider asks the decider what becomes of a request that it did not decide.
+// Where it panics again, nothing can be found out.
+func (h *Handler) consider(at door, req *engine.Request, err error) (d *engine.Decision) {
+	defer func() {
+		if recover() != nil {
+			d = nil
+		}
+	}()
+	return h.decider.Undecided(at.part(), req, err)
+}
+
+// cannotDecide refuses what was to be validated, save where nothing is held up. What
+// was to be patched passes as it is, since it is validated afterwards.
 func cannotDecide(at door, req *engine.Request, reason, why string) answer {
 	text := engine.Printable(req.Ref().String()) + " could not be judged: " + why
 	a := answer{verdict: undecided, reason: reason}
-	a.response.Allowed = at == mutate
+	a.response.Allowed = at == mutate || at == warn
 	a.response.Result = internalError(text)
-	if at == mutate {
+	switch at {
+	case mutate:
 		a.response.Warnings = engine.FitWarnings([]string{"lintel: " + why + "; nothing was patched"})
+	case warn:
+		a.response.Warnings = engine.FitWarnings([]string{"lintel: " + text})
 	}
 	return a
 }

@@ -60,7 +60,7 @@ func fuzzedHandler(f *testing.F) http.Handler {
 	}
 	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	handler, err := webhook.New(webhook.Config{Decider: webhook.Funcs{
-		ReviewFunc: func(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
+		ReviewFunc: func(ctx context.Context, _ engine.Part, req *engine.Request) (*engine.Decision, error) {
 			return set.Review(ctx, req.At(at).In(namespace), nil)
 		},
 		PatchFunc: func(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {

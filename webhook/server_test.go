@@ -189,14 +189,14 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 	started := make(chan struct{}, 2)
 	set := compile(t, pods, v1alpha1.PolicySpec{})
 	s := serve(t, webhook.Config{Decider: webhook.Funcs{
-		ReviewFunc: func(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
+		ReviewFunc: func(ctx context.Context, _ engine.Part, req *engine.Request) (*engine.Decision, error) {
 			started <- struct{}{}
 			select {
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			case <-time.After(1500 * time.Millisecond):
 			}
-			return set.Review(ctx, req)
+			return set.Review(ctx, engine.Whole, req)
 		},
 		PatchFunc: set.Patch,
 	}}, 300*time.Millisecond)
@@ -260,19 +260,19 @@ func TestUIDIsEchoed(t *testing.T) {
 	set := compile(t, pods, v1alpha1.PolicySpec{})
 	random := rand.New(rand.NewPCG(1, 2))
 	alphabet := []rune("abcdef0123456789-\"\\<>&\u2028é\x01\U0001f600 ")
-	behaviours := []func(ctx context.Context, req *engine.Request) (*engine.Decision, error){
+	behaviours := []func(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error){
 		set.Review,
-		func(context.Context, *engine.Request) (*engine.Decision, error) { panic("x") },
-		func(context.Context, *engine.Request) (*engine.Decision, error) { return nil, io.ErrUnexpectedEOF },
-		func(ctx context.Context, _ *engine.Request) (*engine.Decision, error) {
+		func(context.Context, engine.Part, *engine.Request) (*engine.Decision, error) { panic("x") },
+		func(context.Context, engine.Part, *engine.Request) (*engine.Decision, error) { return nil, io.ErrUnexpectedEOF },
+		func(ctx context.Context, _ engine.Part, _ *engine.Request) (*engine.Decision, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		},
 	}
 	next := make(chan int, 1)
 	s := serve(t, webhook.Config{Decider: webhook.Funcs{
-		ReviewFunc: func(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
-			return behaviours[<-next](ctx, req)
+		ReviewFunc: func(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error) {
+			return behaviours[<-next](ctx, part, req)
 		},
 		PatchFunc: set.Patch,
 	}}, 0)
@@ -295,7 +295,7 @@ func TestOverload(t *testing.T) {
 	release, started := make(chan struct{}), make(chan struct{}, 8)
 	registry := prometheus.NewRegistry()
 	s := serve(t, webhook.Config{MaxConcurrent: 1, MaxQueue: 1, Metrics: registry, Decider: webhook.Funcs{
-		ReviewFunc: func(context.Context, *engine.Request) (*engine.Decision, error) {
+		ReviewFunc: func(context.Context, engine.Part, *engine.Request) (*engine.Decision, error) {
 			started <- struct{}{}
 			<-release
 			return &engine.Decision{}, nil

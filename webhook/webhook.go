@@ -24,9 +24,13 @@ import (
 	"github.com/lintel-policy/lintel/engine"
 )
 
-// The paths that a [Handler] answers.
+// The paths that a [Handler] answers. For one request each policy is answered on
+// just one of PathDeny and PathWarn, which are registered apart because they fail
+// apart; PathValidate answers all.
 const (
 	PathValidate = "/validate"
+	PathDeny     = "/validate/deny"
+	PathWarn     = "/validate/warn"
 	PathMutate   = "/mutate"
 )
 
@@ -34,19 +38,32 @@ const (
 // at all: a denial is a Decision. It should return when ctx ends; where it does
 // not, its caller is answered all the same.
 type Decider interface {
-	Review(ctx context.Context, req *engine.Request) (*engine.Decision, error)
+	// Review asks the policies of one part.
+	Review(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error)
 	Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error)
+	// Undecided says at once what becomes of a request that Review did not decide
+	// because of err, nil if it cannot tell: then it is refused.
+	Undecided(part engine.Part, req *engine.Request, err error) *engine.Decision
 }
 
-// Funcs is a Decider made of functions. Both are needed.
+// Funcs is a Decider made of functions. All but UndecidedFunc are needed.
 type Funcs struct {
-	ReviewFunc func(context.Context, *engine.Request) (*engine.Decision, error)
-	PatchFunc  func(context.Context, *engine.Request) (*engine.Mutation, error)
+	ReviewFunc    func(context.Context, engine.Part, *engine.Request) (*engine.Decision, error)
+	PatchFunc     func(context.Context, *engine.Request) (*engine.Mutation, error)
+	UndecidedFunc func(engine.Part, *engine.Request, error) *engine.Decision
 }
 
 // Review calls ReviewFunc.
-func (f Funcs) Review(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
-	return f.ReviewFunc(ctx, req)
+func (f Funcs) Review(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error) {
+	return f.ReviewFunc(ctx, part, req)
+}
+
+// Undecided calls UndecidedFunc if there is one.
+func (f Funcs) Undecided(part engine.Part, req *engine.Request, err error) *engine.Decision {
+	if f.UndecidedFunc == nil {
+		return nil
+	}
+	return f.UndecidedFunc(part, req, err)
 }
 
 // Patch calls PatchFunc.
@@ -85,7 +102,7 @@ type Config struct {
 // written before the server's write deadline.
 const MaxTimeout = ioTimeout - time.Second
 
-// A Handler answers admission reviews at [PathValidate] and [PathMutate].
+// A Handler answers admission reviews at each of [Paths].
 type Handler struct {
 	decider Decider
 	timeout time.Duration
@@ -161,11 +178,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.metrics.answered(door, code, time.Since(accepted))
 }
 
+// Paths returns the paths that a [Handler] answers.
+func Paths() []string { return []string{PathValidate, PathDeny, PathWarn, PathMutate} }
+
 // A door is a path by which reviews come in.
 type door string
 
 const (
 	validate door = "validate"
+	deny     door = "deny"
+	warn     door = "warn"
 	mutate   door = "mutate"
 	nowhere  door = "other"
 )
@@ -174,10 +196,25 @@ func doorOf(path string) door {
 	switch path {
 	case PathValidate:
 		return validate
+	case PathDeny:
+		return deny
+	case PathWarn:
+		return warn
 	case PathMutate:
 		return mutate
 	}
 	return nowhere
+}
+
+// part is that of the policies which answer at the door.
+func (at door) part() engine.Part {
+	switch at {
+	case deny:
+		return engine.Enforcing
+	case warn:
+		return engine.Recording
+	}
+	return engine.Whole
 }
 
 // serve answers r and returns the HTTP status code.

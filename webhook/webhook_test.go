@@ -49,12 +49,16 @@ patch contains {"path": ["metadata", "labels", "seen"], "value": "yes"}
 // A live decides by one Set.
 type live struct{ set *engine.Set }
 
-func (l live) Review(ctx context.Context, req *engine.Request) (*engine.Decision, error) {
-	return l.set.Review(ctx, req, nil)
+func (l live) Review(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error) {
+	return l.set.Part(part).Review(ctx, req, nil)
 }
 
 func (l live) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {
 	return l.set.Patch(ctx, req, nil)
+}
+
+func (l live) Undecided(part engine.Part, req *engine.Request, err error) *engine.Decision {
+	return l.set.Part(part).Undecided(req, err)
 }
 
 func compile(t *testing.T, rego string, spec v1alpha1.PolicySpec) live {
@@ -115,8 +119,9 @@ func serve(t *testing.T, cfg webhook.Config, lameDuck time.Duration) *served {
 	if err != nil {
 		t.Fatalf("NewServer(...): %v", err)
 	}
-	server.Register(webhook.PathValidate, handler)
-	server.Register(webhook.PathMutate, handler)
+	for _, path := range webhook.Paths() {
+		server.Register(path, handler)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &served{address: listener.Addr().String(), roots: x509.NewCertPool(), cancel: cancel, done: make(chan error, 1), server: server}
 	s.roots.AppendCertsFromPEM(authority.Pair().Certificate)
@@ -281,7 +286,7 @@ func TestDecisions(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	called := 0
 	s := serve(t, webhook.Config{MaxBody: 1 << 20, Decider: webhook.Funcs{
-		ReviewFunc: func(context.Context, *engine.Request) (*engine.Decision, error) {
+		ReviewFunc: func(context.Context, engine.Part, *engine.Request) (*engine.Decision, error) {
 			called++
 			return &engine.Decision{}, nil
 		},
@@ -381,7 +386,7 @@ func TestTooLargeWithoutLength(t *testing.T) {
 // unruly answers in ways that a decider should not.
 func unruly(do func(context.Context) error) webhook.Funcs {
 	return webhook.Funcs{
-		ReviewFunc: func(ctx context.Context, _ *engine.Request) (*engine.Decision, error) {
+		ReviewFunc: func(ctx context.Context, _ engine.Part, _ *engine.Request) (*engine.Decision, error) {
 			return nil, do(ctx)
 		},
 		PatchFunc: func(ctx context.Context, _ *engine.Request) (*engine.Mutation, error) {
