@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -153,11 +154,12 @@ func (g *gate) serve(t *testing.T) {
 	must(t, "make handler", err)
 	server, err := webhook.NewServer(webhook.ServerConfig{Listener: listener, GetCertificate: source.GetCertificate})
 	must(t, "make server", err)
-	server.Register(webhook.PathValidate, handler)
-	server.Register(webhook.PathMutate, handler)
+	for _, path := range webhook.Paths() {
+		server.Register(path, handler)
+	}
 	registrar, err := controller.NewRegistrar(controller.RegistrarConfig{
-		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Policies: g.live.Policies,
-		Target:    controller.Target{URL: "https://" + listener.Addr().String(), CABundle: authority.Pair().Certificate},
+		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Set: g.live.Set, Asked: g.live.Asked(),
+		Target:    controller.Target{URL: "https://" + listener.Addr().String(), CABundle: func() []byte { return authority.Pair().Certificate }},
 		APIServer: g.config.Host, FailClosed: true, Refresh: 200 * time.Millisecond, Discovered: g.found,
 	})
 	must(t, "make registrar", err)
@@ -180,7 +182,7 @@ func (g *gate) run(t *testing.T, server *webhook.Server, registrar *controller.R
 	go func() { removed <- registrar.Run(registered) }()
 	g.stop = sync.OnceValue(func() error {
 		deregister()
-		err := <-removed
+		err := errors.Join(<-removed, registrar.Remove(t.Context()))
 		stopServing()
 		<-served
 		return err
@@ -215,7 +217,7 @@ func TestGate(t *testing.T) {
 
 	t.Run("DeniedAndPatched", func(t *testing.T) {
 		err := g.create(pods, podJSON("bare"))
-		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `admission webhook "validate.lintel.dev" denied the request: Pod default/bare breaks 1 policy (1 violation):`) {
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `admission webhook "deny.lintel.dev" denied the request: Pod default/bare breaks 1 policy (1 violation):`) {
 			t.Errorf("a pod without the label: want it denied with the reason, got %v", err)
 		}
 		must(t, "create a pod with the label", g.create(pods, podJSON("web", "team")))
@@ -456,7 +458,7 @@ func TestNamespaceIsUnknown(t *testing.T) {
 		"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"namespace":"nowhere","name":"web",
 		"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"nowhere"}}}}`))
 	must(t, "decode", err)
-	d, err := g.live.Review(t.Context(), req)
+	d, err := g.live.Review(t.Context(), engine.Whole, req)
 	must(t, "review", err)
 	if d.Allowed() || len(d.Errors) != 1 {
 		t.Errorf("Review: want it refused because the policy could not decide, got allowed %t, errors %v", d.Allowed(), d.Errors)

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,8 @@ type Live struct {
 	cfg     LiveConfig
 	current atomic.Pointer[loaded]
 	ready   atomic.Bool
+	asked   chan struct{} // closed at the first review
+	ask     sync.Once
 }
 
 var _ webhook.Decider = (*Live)(nil)
@@ -58,7 +61,7 @@ func NewLive(cfg LiveConfig) (*Live, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Live{cfg: cfg}, nil
+	return &Live{cfg: cfg, asked: make(chan struct{})}, nil
 }
 
 // Swap puts set in force. A request that is being decided goes on with the one
@@ -115,6 +118,7 @@ func (l *Live) Review(ctx context.Context, part engine.Part, req *engine.Request
 	if err := l.Ready(); err != nil {
 		return nil, err
 	}
+	l.ask.Do(func() { close(l.asked) })
 	now := l.current.Load()
 	return now.parts[part].Review(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
 }
@@ -132,6 +136,9 @@ func (l *Live) Undecided(part engine.Part, req *engine.Request, err error) *engi
 	}
 	return now.parts[part].Undecided(req, err)
 }
+
+// Asked is closed when the first review has come in.
+func (l *Live) Asked() <-chan struct{} { return l.asked }
 
 // Patch asks what to change in the object of the request.
 func (l *Live) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {

@@ -1,18 +1,17 @@
 package controller
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
 
@@ -22,13 +21,18 @@ import (
 // fieldManager is the owner of the fields that are applied.
 const fieldManager = "lintel"
 
-// RegistrarConfig configures a [Registrar]. Client, Discovery, Policies and Target
-// are required.
+// openFor is how long the gate stays open after somebody has deleted a
+// registration by hand: long enough to mend a cluster, and short enough for nobody
+// to forget it.
+const openFor = 30 * time.Minute
+
+// RegistrarConfig configures a [Registrar]. Client, Discovery, Set and Target are
+// required.
 type RegistrarConfig struct {
 	Client    admissionclient.AdmissionregistrationV1Interface
 	Discovery discovery.ServerResourcesInterfaceWithContext
-	// Policies returns those in force.
-	Policies func() []engine.Info
+	// Set returns the policies in force.
+	Set func() *engine.Set
 	// Target is where the API server finds the webhook.
 	Target Target
 	// APIServer is its host, as a rest.Config has it. A webhook on loopback is
@@ -36,37 +40,51 @@ type RegistrarConfig struct {
 	APIServer string
 	// Name is that of both webhook configurations. If empty, "lintel".
 	Name string
-	// FailClosed refuses what cannot be judged because the webhook does not
-	// answer. If false, such requests pass.
+	// FailClosed refuses what could be denied and cannot be judged because the
+	// webhook does not answer, once it has answered for the first time. If false,
+	// such requests pass.
 	FailClosed bool
-	// ExcludedNamespaces are never asked about, besides those of Kubernetes itself.
-	ExcludedNamespaces []string
-	// Refresh is how often discovery is read for kinds that have come or gone. If
-	// zero, 30 seconds.
+	// Asked is closed when a review has come in, which shows that the API server
+	// finds the webhook. If nil, that is taken to be so.
+	Asked <-chan struct{}
+	// Owner returns who owns the configurations, so that they go when it goes. If
+	// nil, nobody does.
+	Owner func(context.Context) (*metav1.OwnerReference, error)
+	// Memory keeps what has to be known after a restart. If nil, nothing is kept.
+	Memory Memory
+	// Refresh is how often discovery is read for kinds that have come or gone, and
+	// how soon what others have edited is put right. If zero, 10 seconds.
 	Refresh time.Duration
 	// Discovered is called with each catalog that was read, before anything is
 	// registered by it. If nil, nothing is.
 	Discovered func(*Catalog)
+	// Now is the clock. If nil, time.Now.
+	Now func() time.Time
+	// Metrics is where metrics are registered. If nil, nowhere.
+	Metrics prometheus.Registerer
 	// Log says what is registered and what is pending. If nil, nothing is logged.
 	Log *zap.Logger
 }
 
-// A Registrar registers the webhook for what its policies match.
+// A Registrar registers the webhook for what its policies match. Of several that
+// share a name one may run at a time.
 type Registrar struct {
-	cfg RegistrarConfig
+	cfg       RegistrarConfig
+	openUntil atomic.Int64           // in seconds since 1970; 0 while the gate is closed
+	bundle    atomic.Pointer[[]byte] // what the API server trusts; nil before it was told
 
-	mu         sync.Mutex
-	catalog    *Catalog
-	registered []byte            // what the API server was told last; nil if nothing
-	uids       map[string]string // of the configurations that were made, by kind
+	mu       sync.Mutex
+	catalog  *Catalog
+	standing Standing
+	told     told
 }
 
 // NewRegistrar returns a Registrar for cfg. It refuses a target that the API
 // server cannot reach.
 func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 	switch {
-	case cfg.Client == nil || cfg.Discovery == nil || cfg.Policies == nil:
-		return nil, errors.New("controller: RegistrarConfig lacks Client, Discovery or Policies")
+	case cfg.Client == nil || cfg.Discovery == nil || cfg.Set == nil:
+		return nil, errors.New("controller: RegistrarConfig lacks Client, Discovery or Set")
 	case cfg.Refresh < 0:
 		return nil, errors.New("controller: RegistrarConfig.Refresh is negative")
 	}
@@ -80,17 +98,35 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 		cfg.Name = "lintel"
 	}
 	if cfg.Refresh == 0 {
-		cfg.Refresh = 30 * time.Second
+		cfg.Refresh = 10 * time.Second
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Registrar{cfg: cfg, uids: map[string]string{}}, nil
+	r := &Registrar{cfg: cfg}
+	if cfg.Metrics != nil {
+		if err := cfg.Metrics.Register(r.gauge()); err != nil {
+			return nil, fmt.Errorf("register metric of registration: %w", err)
+		}
+	}
+	return r, nil
 }
 
-// Register reads discovery and tells the API server what the policies match now,
-// unless it has been told already. A policy that asks for what cannot be is an
-// error, and the others are registered all the same.
+// gauge is the metric that an alert watches.
+func (r *Registrar) gauge() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "lintel_registration_open_until_seconds",
+		Help: "Until when nothing is registered because somebody has deleted the registration, in seconds since 1970; 0 if it is in force.",
+	}, func() float64 { return float64(r.openUntil.Load()) })
+}
+
+// Register reads discovery and tells the API server what the policies match now.
+// What others have edited is put right; what somebody has deleted stays deleted for
+// half an hour. A policy that asks for what cannot be is an error, and the others
+// are registered all the same.
 func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,122 +138,113 @@ func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 	if r.cfg.Discovered != nil {
 		r.cfg.Discovered(catalog)
 	}
-	policies := r.cfg.Policies()
-	review, reviewErr := ReviewRules(policies, catalog)
-	patch, patchErr := PatchRules(policies, catalog)
-	reg := r.cfg.register(review, patch)
-	if err := r.apply(ctx, reg); err != nil {
+	found, err := r.read(ctx)
+	if err != nil {
 		return Registration{}, err
 	}
-	return reg, errors.Join(reviewErr, patchErr)
+	if open, err := r.isOpen(ctx, found); open || err != nil {
+		return Registration{}, err
+	}
+	plan, rulesErr := r.plan(ctx, catalog, found)
+	if plan.set == nil {
+		return Registration{}, rulesErr
+	}
+	reg := plan.register()
+	if err := r.apply(ctx, reg, found); err != nil {
+		return Registration{}, err
+	}
+	return reg, rulesErr
 }
 
-// apply tells the API server, patching last: what is patched is to be judged.
-func (r *Registrar) apply(ctx context.Context, reg Registration) error {
-	validating, err := json.Marshal(reg.Validating)
-	if err != nil {
-		return fmt.Errorf("encode registration: %w", err)
+// plan is what to register now. It has no set where it cannot be made.
+func (r *Registrar) plan(ctx context.Context, catalog *Catalog, found configurations) (plan, error) {
+	set := r.cfg.Set()
+	if set == nil {
+		return plan{}, errors.New("no policies are loaded")
 	}
-	mutating, err := json.Marshal(reg.Mutating)
-	if err != nil {
-		return fmt.Errorf("encode registration: %w", err)
+	p := plan{set: set, name: r.cfg.Name, target: r.cfg.Target, failure: r.failure(found)}
+	if r.cfg.Owner != nil {
+		owner, err := r.cfg.Owner(ctx)
+		if err != nil {
+			return plan{}, err
+		}
+		p.owners = []metav1.OwnerReference{*owner}
 	}
-	told := bytes.Join([][]byte{validating, mutating}, []byte("\n"))
-	if bytes.Equal(told, r.registered) {
-		return nil
-	}
-	options := metav1.PatchOptions{FieldManager: fieldManager, Force: ptr(true)}
-	v, err := r.cfg.Client.ValidatingWebhookConfigurations().Patch(ctx, r.cfg.Name, types.ApplyPatchType, validating, options)
-	if err != nil {
-		return fmt.Errorf("register validating webhook: %w", err)
-	}
-	r.uids["validating"] = string(v.UID)
-	m, err := r.cfg.Client.MutatingWebhookConfigurations().Patch(ctx, r.cfg.Name, types.ApplyPatchType, mutating, options)
-	if err != nil {
-		return fmt.Errorf("register patching webhook: %w", err)
-	}
-	r.uids["mutating"] = string(m.UID)
-	r.registered = told
-	r.log(reg)
-	return nil
+	var err error
+	p.rules, err = newEntryRules(set.Policies(), catalog)
+	return p, err
 }
 
-// log says what has been registered.
-func (r *Registrar) log(reg Registration) {
-	r.cfg.Log.Info("registered", zap.String("name", r.cfg.Name),
-		zap.Int("validating", len(reg.Validating.Webhooks)), zap.Int("mutating", len(reg.Mutating.Webhooks)), zap.Int("pending", len(reg.Pending)))
-	for _, p := range reg.Pending {
-		r.cfg.Log.Debug("kind does not exist yet", zap.String("policy", p.Policy), zap.Stringer("kind", p.Kind))
+// failure is what becomes of requests that can be denied when the webhook does not
+// answer. It is not Fail before the webhook has once answered, so that an
+// installation that the API server cannot reach stops nothing; afterwards it stays
+// Fail, over restarts too.
+func (r *Registrar) failure(found configurations) admissionv1.FailurePolicyType {
+	if r.cfg.FailClosed && (r.wasAsked() || found.isClosed()) {
+		return admissionv1.Fail
 	}
-	for _, p := range reg.Never {
-		r.cfg.Log.Info("kind is never asked about", zap.String("policy", p.Policy), zap.Stringer("kind", p.Kind))
+	return admissionv1.Ignore
+}
+
+func (r *Registrar) wasAsked() bool {
+	if r.cfg.Asked == nil {
+		return true
+	}
+	select {
+	case <-r.cfg.Asked:
+		return true
+	default:
+		return false
 	}
 }
 
-// Run registers, keeps the registration up with what exists in the cluster until
-// ctx ends, and removes it. The webhook has to be served until Run has returned.
-// The error says that it could not register at all, or not remove.
+// Run registers, and keeps the registration right until ctx ends. The error says
+// that it could not register at all.
 func (r *Registrar) Run(ctx context.Context) error {
+	if err := r.recall(ctx); err != nil {
+		return err
+	}
 	_, err := r.Register(ctx)
 	if err != nil && !r.isRegistered() {
-		return errors.Join(err, r.Remove(ctx))
+		return err
 	}
 	r.complain(err)
 	ticker := time.NewTicker(r.cfg.Refresh)
 	defer ticker.Stop()
+	asked := r.cfg.Asked
+	if r.wasAsked() {
+		asked = nil // nothing is to be waited for
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			return r.Remove(ctx)
+			return nil
+		case <-asked:
+			asked = nil
 		case <-ticker.C:
-			_, err := r.Register(ctx)
-			r.complain(err)
 		}
+		_, err := r.Register(ctx)
+		r.complain(err)
 	}
+}
+
+// Bundle returns the authorities that the API server was told to trust last, nil
+// before it was told any.
+func (r *Registrar) Bundle() []byte {
+	if bundle := r.bundle.Load(); bundle != nil {
+		return *bundle
+	}
+	return nil
 }
 
 func (r *Registrar) isRegistered() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.registered != nil
+	return r.standing.Registered
 }
 
 func (r *Registrar) complain(err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		r.cfg.Log.Error("registering", zap.Error(err))
 	}
-}
-
-// removeTimeout bounds the removal, which has to work although the process was
-// told to end.
-const removeTimeout = 10 * time.Second
-
-// Remove removes what was registered by this Registrar and not made anew by
-// somebody else. It goes on where ctx has ended.
-func (r *Registrar) Remove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
-	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	err := errors.Join(
-		r.remove(ctx, "mutating", r.cfg.Client.MutatingWebhookConfigurations().Delete),
-		r.remove(ctx, "validating", r.cfg.Client.ValidatingWebhookConfigurations().Delete),
-	)
-	if err == nil {
-		r.registered = nil
-	}
-	return err
-}
-
-func (r *Registrar) remove(ctx context.Context, kind string, del func(context.Context, string, metav1.DeleteOptions) error) error {
-	uid, ok := r.uids[kind]
-	if !ok {
-		return nil
-	}
-	err := del(ctx, r.cfg.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(uid)})
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return fmt.Errorf("remove registration of %s webhook: %w", kind, err)
-	}
-	delete(r.uids, kind)
-	return nil
 }

@@ -31,10 +31,10 @@ func TestTarget(t *testing.T) {
 		"Path":              {"Paths are added.", at("https://127.0.0.1:8443/x"), "https://127.0.0.1:6443", false},
 		"Query":             {"The API server takes no query.", at("https://127.0.0.1:8443?x=y"), "https://127.0.0.1:6443", false},
 		"User":              {"Nor a user.", at("https://a:b@127.0.0.1:8443"), "https://127.0.0.1:6443", false},
-		"NoTarget":          {"There has to be a target.", controller.Target{CABundle: []byte("x")}, "", false},
+		"NoTarget":          {"There has to be a target.", controller.Target{CABundle: bundle}, "", false},
 		"NoCA":              {"Without an authority nothing is trusted.", controller.Target{URL: "https://10.0.0.2:8443"}, "", false},
-		"Service":           {"A Service is found by the API server.", controller.Target{Service: &admissionv1.ServiceReference{Name: "lintel", Namespace: "lintel"}, CABundle: []byte("x")}, "https://10.0.0.1", true},
-		"ServiceAndAddress": {"Two targets are one too many.", controller.Target{URL: "https://10.0.0.2", Service: &admissionv1.ServiceReference{}, CABundle: []byte("x")}, "https://10.0.0.1", false},
+		"Service":           {"A Service is found by the API server.", controller.Target{Service: &admissionv1.ServiceReference{Name: "lintel", Namespace: "lintel"}, CABundle: bundle}, "https://10.0.0.1", true},
+		"ServiceAndAddress": {"Two targets are one too many.", controller.Target{URL: "https://10.0.0.2", Service: &admissionv1.ServiceReference{}, CABundle: bundle}, "https://10.0.0.1", false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestTarget(t *testing.T) {
 			_, err := controller.NewRegistrar(controller.RegistrarConfig{
 				Client:    admissionclient.NewForConfigOrDie(cfg),
 				Discovery: discovery.NewDiscoveryClientForConfigOrDie(cfg),
-				Policies:  func() []engine.Info { return nil },
+				Set:       func() *engine.Set { return nil },
 				Target:    tc.target,
 				APIServer: tc.apiServer,
 			})
@@ -53,4 +53,6 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-func at(url string) controller.Target { return controller.Target{URL: url, CABundle: []byte("x")} }
+func at(url string) controller.Target { return controller.Target{URL: url, CABundle: bundle} }
+
+func bundle() []byte { return []byte("x") }

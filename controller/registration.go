@@ -11,26 +11,30 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/webhook"
 )
 
 // The names of the webhooks, which people read in denials.
 const (
-	ValidateWebhook = "validate.lintel.dev"
-	PatchWebhook    = "patch.lintel.dev"
+	DenyWebhook  = "deny.lintel.dev"
+	WarnWebhook  = "warn.lintel.dev"
+	PatchWebhook = "patch.lintel.dev"
 )
 
 const (
-	validateSeconds = 3
-	patchSeconds    = 2 // patching webhooks are asked one after another
+	denySeconds  = 3
+	warnSeconds  = 1 // nobody waits long for what holds nothing up
+	patchSeconds = 2 // patching webhooks are asked one after another
 )
 
 // A Target is where the API server finds the webhook: a URL for one outside of
 // the cluster, a Service for one in it.
 type Target struct {
-	URL      string                        // https://host:port; empty if Service is set
-	Service  *admissionv1.ServiceReference // its Path is not read
-	CABundle []byte                        // PEM of the authorities that vouch for the webhook
+	URL     string                        // https://host:port; empty if Service is set
+	Service *admissionv1.ServiceReference // its Path is not read
+	// CABundle returns the authorities that vouch for the webhook now, as PEM.
+	CABundle func() []byte
 }
 
 // check refuses what the API server cannot reach. apiServer is the host of the
@@ -83,7 +87,7 @@ func hostOf(apiServer string) string {
 
 // client returns how the API server calls path.
 func (t Target) client(path string) admissionv1.WebhookClientConfig {
-	client := admissionv1.WebhookClientConfig{CABundle: t.CABundle}
+	client := admissionv1.WebhookClientConfig{CABundle: t.CABundle()}
 	if t.Service != nil {
 		service := *t.Service
 		service.Path = &path
@@ -104,74 +108,107 @@ type Registration struct {
 	Pending, Never []Pending
 }
 
-// register returns the registration for rules. An entry without rules is left out.
-func (cfg RegistrarConfig) register(review, patch Rules) Registration {
+// A plan is what a registration is made of.
+type plan struct {
+	set     *engine.Set
+	rules   entryRules
+	failure admissionv1.FailurePolicyType // of the entry that is waited for
+	owners  []metav1.OwnerReference
+	name    string
+	target  Target
+}
+
+// register returns the registration of a plan. An entry without rules is left out.
+func (p plan) register() Registration {
 	reg := Registration{
 		Validating: &admissionv1.ValidatingWebhookConfiguration{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "ValidatingWebhookConfiguration"},
-			ObjectMeta: cfg.objectMeta(),
+			ObjectMeta: p.objectMeta(),
 		},
 		Mutating: &admissionv1.MutatingWebhookConfiguration{
 			TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "MutatingWebhookConfiguration"},
-			ObjectMeta: cfg.objectMeta(),
+			ObjectMeta: p.objectMeta(),
 		},
-		Pending: sorted(slices.Concat(review.Pending, patch.Pending)),
-		Never:   sorted(slices.Concat(review.Never, patch.Never)),
+		Pending: sorted(slices.Concat(p.rules.all.Pending, p.rules.patch.Pending)),
+		Never:   sorted(slices.Concat(p.rules.all.Never, p.rules.patch.Never)),
 	}
-	if len(review.Rules) > 0 {
-		reg.Validating.Webhooks = []admissionv1.ValidatingWebhook{cfg.validating(review.Rules)}
+	if len(p.rules.deny) > 0 {
+		reg.Validating.Webhooks = append(reg.Validating.Webhooks, p.deny())
 	}
-	if len(patch.Rules) > 0 {
-		reg.Mutating.Webhooks = []admissionv1.MutatingWebhook{cfg.mutating(patch.Rules)}
+	if len(p.rules.all.Rules) > 0 {
+		reg.Validating.Webhooks = append(reg.Validating.Webhooks, p.warn())
+	}
+	if len(p.rules.patch.Rules) > 0 {
+		reg.Mutating.Webhooks = append(reg.Mutating.Webhooks, p.patch())
 	}
 	return reg
 }
 
-func (cfg RegistrarConfig) objectMeta() metav1.ObjectMeta {
-	return metav1.ObjectMeta{Name: cfg.Name, Labels: map[string]string{"app.kubernetes.io/name": "lintel", "app.kubernetes.io/managed-by": "lintel"}}
-}
-
-func (cfg RegistrarConfig) validating(rules []admissionv1.RuleWithOperations) admissionv1.ValidatingWebhook {
-	failure := admissionv1.Ignore
-	if cfg.FailClosed {
-		failure = admissionv1.Fail
-	}
-	return admissionv1.ValidatingWebhook{
-		Name:                    ValidateWebhook,
-		ClientConfig:            cfg.Target.client(webhook.PathValidate),
-		Rules:                   rules,
-		FailurePolicy:           &failure,
-		MatchPolicy:             ptr(admissionv1.Equivalent),
-		NamespaceSelector:       cfg.namespaceSelector(),
-		ObjectSelector:          &metav1.LabelSelector{},
-		SideEffects:             ptr(admissionv1.SideEffectClassNoneOnDryRun),
-		TimeoutSeconds:          ptr(int32(validateSeconds)),
-		AdmissionReviewVersions: []string{"v1"},
-		MatchConditions:         matchConditions(rules),
+func (p plan) objectMeta() metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name:            p.name,
+		Labels:          map[string]string{"app.kubernetes.io/name": "lintel", "app.kubernetes.io/managed-by": "lintel"},
+		OwnerReferences: p.owners,
 	}
 }
 
-// mutating fails open: what it would have mended, the validating one judges.
-func (cfg RegistrarConfig) mutating(rules []admissionv1.RuleWithOperations) admissionv1.MutatingWebhook {
+// deny is the entry that is waited for.
+func (p plan) deny() admissionv1.ValidatingWebhook {
+	return p.validating(admissionv1.ValidatingWebhook{
+		Name: DenyWebhook, ClientConfig: p.target.client(webhook.PathDeny), Rules: p.rules.deny,
+		FailurePolicy: ptr(p.failure), TimeoutSeconds: ptr(int32(denySeconds)),
+		MatchConditions: append(p.conditions(p.rules.deny), admissionv1.MatchCondition{
+			Name: "not-controllers", Expression: either(not(userIn(p.set.Controllers())), resourceIn(p.rules.held)),
+		}),
+	})
+}
+
+// warn is the entry that holds nothing up when nobody answers: neither what would
+// only be recorded, nor the built-in controllers, nor scaling.
+func (p plan) warn() admissionv1.ValidatingWebhook {
+	conditions := p.conditions(p.rules.all.Rules)
+	if len(p.rules.deny) > 0 {
+		conditions = append(conditions, admissionv1.MatchCondition{
+			Name: "not-answered-by-deny", Expression: either(userIn(p.set.Controllers()), isScale, resourceIn(p.rules.recorded)),
+		})
+	}
+	return p.validating(admissionv1.ValidatingWebhook{
+		Name: WarnWebhook, ClientConfig: p.target.client(webhook.PathWarn), Rules: p.rules.all.Rules,
+		FailurePolicy: ptr(admissionv1.Ignore), TimeoutSeconds: ptr(int32(warnSeconds)), MatchConditions: conditions,
+	})
+}
+
+// validating adds what the validating entries have in common.
+func (p plan) validating(w admissionv1.ValidatingWebhook) admissionv1.ValidatingWebhook {
+	w.MatchPolicy = ptr(admissionv1.Equivalent)
+	w.NamespaceSelector = p.namespaceSelector()
+	w.ObjectSelector = &metav1.LabelSelector{}
+	w.SideEffects = ptr(admissionv1.SideEffectClassNoneOnDryRun)
+	w.AdmissionReviewVersions = []string{"v1"}
+	return w
+}
+
+// patch fails open: what it would have mended, the validating ones judge.
+func (p plan) patch() admissionv1.MutatingWebhook {
 	return admissionv1.MutatingWebhook{
 		Name:                    PatchWebhook,
-		ClientConfig:            cfg.Target.client(webhook.PathMutate),
-		Rules:                   rules,
+		ClientConfig:            p.target.client(webhook.PathMutate),
+		Rules:                   p.rules.patch.Rules,
 		FailurePolicy:           ptr(admissionv1.Ignore),
 		MatchPolicy:             ptr(admissionv1.Equivalent),
-		NamespaceSelector:       cfg.namespaceSelector(),
+		NamespaceSelector:       p.namespaceSelector(),
 		ObjectSelector:          &metav1.LabelSelector{},
 		SideEffects:             ptr(admissionv1.SideEffectClassNoneOnDryRun),
 		TimeoutSeconds:          ptr(int32(patchSeconds)),
 		AdmissionReviewVersions: []string{"v1"},
 		ReinvocationPolicy:      ptr(admissionv1.IfNeededReinvocationPolicy),
-		MatchConditions:         matchConditions(rules),
+		MatchConditions:         p.conditions(p.rules.patch.Rules),
 	}
 }
 
 // namespaceSelector leaves namespaces out by the one label that nobody can set.
-func (cfg RegistrarConfig) namespaceSelector() *metav1.LabelSelector {
-	names := append(alwaysExcluded(), cfg.ExcludedNamespaces...)
+func (p plan) namespaceSelector() *metav1.LabelSelector {
+	names := slices.Concat(alwaysExcluded(), p.set.ExcludedNamespaces())
 	slices.Sort(names)
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
 		Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: slices.Compact(names),
@@ -181,28 +218,6 @@ func (cfg RegistrarConfig) namespaceSelector() *metav1.LabelSelector {
 // alwaysExcluded are the namespaces that a cluster cannot do without.
 func alwaysExcluded() []string { return []string{"kube-node-lease", "kube-public", "kube-system"} }
 
-// notAPIServer leaves out what the API server does for itself: to hold that up,
-// such as the Service "kubernetes", cuts the cluster off from itself.
-const notAPIServer = `!has(request.userInfo) || !has(request.userInfo.username) || request.userInfo.username != "system:apiserver"`
-
-// labelsChange leaves out updates of a status that leave the labels alone, which
-// are most of what nodes and controllers write. Updates of a pod's status can
-// change its labels. A condition that errs holds up a request or lets it by
-// without asking, so each field is looked for before it is read.
-const labelsChange = `!has(request.subResource) || request.subResource != "status" || object == null || oldObject == null || ` +
-	`(has(object.metadata) && has(object.metadata.labels) ? object.metadata.labels : {}) != ` +
-	`(has(oldObject.metadata) && has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})`
-
-func matchConditions(rules []admissionv1.RuleWithOperations) []admissionv1.MatchCondition {
-	conditions := []admissionv1.MatchCondition{{Name: "not-api-server", Expression: notAPIServer}}
-	for _, rule := range rules {
-		if slices.ContainsFunc(rule.Resources, func(r string) bool { return strings.HasSuffix(r, "/status") }) {
-			return append(conditions, admissionv1.MatchCondition{Name: "status-changes-labels", Expression: labelsChange})
-		}
-	}
-	return conditions
-}
-
 func ptr[T any](v T) *T { return &v }
 
 // checkForm refuses a target that is none, or two.
@@ -210,8 +225,8 @@ func (t Target) checkForm() error {
 	switch {
 	case (t.URL == "") == (t.Service == nil):
 		return errors.New("controller: Target needs either URL or Service")
-	case len(t.CABundle) == 0:
-		return errors.New("controller: Target.CABundle is empty")
+	case t.CABundle == nil || len(t.CABundle()) == 0:
+		return errors.New("controller: Target.CABundle is nil or empty")
 	}
 	return nil
 }
