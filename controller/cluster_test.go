@@ -125,8 +125,7 @@ func start(t *testing.T, rego string, spec v1alpha1.PolicySpec) *gate {
 		}
 	}
 	g.found(catalog)
-	g.live, err = controller.NewLive(controller.LiveConfig{Namespaces: namespaces, Inventory: inventory})
-	must(t, "make live", err)
+	g.live = controller.NewLive(controller.LiveConfig{Namespaces: namespaces, Inventory: inventory})
 	g.live.Swap(set)
 	eventually(t, "ready", func() bool { return g.live.Ready() == nil })
 	g.serve(t)

@@ -12,7 +12,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -24,9 +23,9 @@ import (
 	"github.com/lintel-policy/lintel/webhook"
 )
 
-// LiveConfig configures a [Live]. Only Namespaces is required.
+// LiveConfig configures a [Live].
 type LiveConfig struct {
-	Namespaces *Namespaces      // knows the Namespace objects
+	Namespaces *Namespaces      // knows the Namespace objects; if nil, there is no cluster and none is known
 	Inventory  *Inventory       // holds what policies read beside the request; if nil, nothing
 	Now        func() time.Time // if nil, time.Now
 	Log        *zap.Logger      // if nil, nothing is logged
@@ -51,17 +50,14 @@ type loaded struct {
 }
 
 // NewLive returns a Live with no policies in force yet.
-func NewLive(cfg LiveConfig) (*Live, error) {
-	if cfg.Namespaces == nil {
-		return nil, errors.New("controller: LiveConfig.Namespaces is nil")
-	}
+func NewLive(cfg LiveConfig) *Live {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Live{cfg: cfg, asked: make(chan struct{})}, nil
+	return &Live{cfg: cfg, asked: make(chan struct{})}
 }
 
 // Swap puts set in force. A request that is being decided goes on with the one

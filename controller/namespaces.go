@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,11 @@ import (
 // namespaces is the resource of Namespace objects.
 var namespaces = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
 
-// Namespaces knows the Namespace objects of a cluster.
+// errNoCluster reports that there are no Namespaces to be read.
+var errNoCluster = errors.New("there is no cluster")
+
+// Namespaces knows the Namespace objects of a cluster. The nil Namespaces is that
+// of no cluster, and knows none.
 type Namespaces struct {
 	client dynamic.Interface
 	synced atomic.Bool
@@ -36,12 +41,15 @@ func (n *Namespaces) Start(ctx context.Context) error {
 }
 
 // Synced reports whether those that were there at first are known.
-func (n *Namespaces) Synced() bool { return n.synced.Load() }
+func (n *Namespaces) Synced() bool { return n == nil || n.synced.Load() }
 
 // Get returns a Namespace object. One that is not known, because it was made just
 // now, is read from the API server, for at most a second. That reading is not
 // kept, since the watch alone knows the order of changes.
 func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, error) {
+	if n == nil {
+		return nil, errNoCluster
+	}
 	if o := n.known(name); o != nil {
 		return o, nil
 	}
@@ -56,6 +64,9 @@ func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, erro
 
 // known returns a Namespace object that the watch has told of, nil if it has not.
 func (n *Namespaces) known(name string) *engine.Object {
+	if n == nil {
+		return nil
+	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return n.byName[name]

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -15,49 +20,75 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
-	"github.com/lintel-policy/lintel/certs"
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/webhook"
 )
 
-const (
-	// readyTimeout is how long the namespaces and the inventory of the cluster may
-	// take to be read at the start.
-	readyTimeout = time.Minute
-	// lameDuck is how long is served after the registration was removed: API
-	// servers learn of that by a watch, and call until then.
-	lameDuck = time.Second
-)
+// readyTimeout is how long the namespaces and the inventory of the cluster may
+// take to be read at the start.
+const readyTimeout = time.Minute
 
-// A gate is Lintel in front of a cluster.
+// A gate is Lintel in front of a cluster, or of whoever asks.
 type gate struct {
-	log       *zap.Logger
-	set       *engine.Set
-	config    *rest.Config
-	client    *kubernetes.Clientset
-	inventory *controller.Inventory
-	live      *controller.Live
-	server    *webhook.Server
-	registrar *controller.Registrar
+	mode        mode
+	log         *zap.Logger
+	metrics     *prometheus.Registry
+	set         *engine.Set
+	config      *rest.Config          // nil without a cluster
+	client      *kubernetes.Clientset // nil without a cluster
+	inventory   *controller.Inventory
+	live        *controller.Live
+	server      *webhook.Server
+	certificate *certificate
+	registrar   *controller.Registrar // nil without a cluster
+	election    *election             // nil where nobody else is there
+	plain       []*plainServer        // for metrics and probes
 }
 
 // newGate makes all that serving needs and reads from the cluster what policies
 // may ask for, so that the first request is decided like the last.
-func (c *serveCommand) newGate(ctx context.Context, log *zap.Logger) (*gate, error) {
+func (c *serveCommand) newGate(ctx context.Context, m mode, log *zap.Logger) (*gate, error) {
 	logClients(log)
-	g := &gate{log: log}
-	var err error
-	if g.config, err = clientcmd.BuildConfigFromFlags("", c.kubeconfig); err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
-	}
-	if g.client, err = kubernetes.NewForConfig(g.config); err != nil {
-		return nil, fmt.Errorf("make client: %w", err)
-	}
-	if err := g.readCluster(ctx, c.policies); err != nil {
+	g := &gate{mode: m, log: log, metrics: newRegistry()}
+	if err := g.readPolicies(ctx, c); err != nil {
 		return nil, err
 	}
 	return g, c.serve(ctx, g)
+}
+
+// readPolicies makes live what decides.
+func (g *gate) readPolicies(ctx context.Context, c *serveCommand) error {
+	if g.mode == alone {
+		return g.readAlone(c.policies)
+	}
+	var err error
+	// Without a kubeconfig this is the configuration that pods have.
+	if g.config, err = clientcmd.BuildConfigFromFlags("", c.kubeconfig); err != nil {
+		return fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if g.client, err = kubernetes.NewForConfig(g.config); err != nil {
+		return fmt.Errorf("make client: %w", err)
+	}
+	own := ""
+	if g.mode == byService {
+		own, _, _ = strings.Cut(c.service, "/")
+	}
+	return g.readCluster(ctx, c.policies, own)
+}
+
+// readAlone compiles the policies where there is no cluster to read.
+func (g *gate) readAlone(from []string) error {
+	cfg, broken, err := readPolicies(from)
+	if err != nil {
+		return err
+	}
+	set, err := g.compile(cfg, broken)
+	if err != nil {
+		return err
+	}
+	g.decideBy(set, controller.LiveConfig{Log: g.log})
+	return nil
 }
 
 // logClients has what the client library says logged like all else.
@@ -68,8 +99,8 @@ func logClients(log *zap.Logger) {
 }
 
 // readCluster compiles the policies for what there is in the cluster and reads
-// what they need.
-func (g *gate) readCluster(ctx context.Context, from []string) error {
+// what they need. What is in own, the namespace of Lintel itself, is never judged.
+func (g *gate) readCluster(ctx context.Context, from []string, own string) error {
 	cfg, broken, err := readPolicies(from)
 	if err != nil {
 		return err
@@ -79,18 +110,30 @@ func (g *gate) readCluster(ctx context.Context, from []string) error {
 		return fmt.Errorf("reach the cluster: %w", err)
 	}
 	cfg.Plurals = catalog.Plurals()
-	policies, err := compile(cfg, broken)
+	if own != "" {
+		cfg.ExcludedNamespaces = append(engine.DefaultExcludedNamespaces(), own)
+	}
+	set, err := g.compile(cfg, broken)
 	if err != nil {
 		return err
-	}
-	for _, err := range policies.broken {
-		g.log.Error("policy is broken and left out", zap.Error(err))
 	}
 	client, err := dynamic.NewForConfig(g.config)
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
-	return g.watch(ctx, client, policies.set, catalog)
+	return g.watch(ctx, client, set, catalog)
+}
+
+// compile compiles what was read, and logs what is broken of it.
+func (g *gate) compile(cfg engine.Config, broken []error) (*engine.Set, error) {
+	policies, err := compile(cfg, broken)
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range policies.broken {
+		g.log.Error("policy is broken and left out", zap.Error(err))
+	}
+	return policies.set, nil
 }
 
 // watch makes live what decides, when it knows what the cluster holds.
@@ -105,14 +148,14 @@ func (g *gate) watch(ctx context.Context, client dynamic.Interface, set *engine.
 		return err
 	}
 	g.watchInventory(ctx, set, catalog)
-	var err error
-	g.live, err = controller.NewLive(controller.LiveConfig{Namespaces: namespaces, Inventory: g.inventory, Log: g.log})
-	if err != nil {
-		return err
-	}
-	g.set = set
-	g.live.Swap(set)
+	g.decideBy(set, controller.LiveConfig{Namespaces: namespaces, Inventory: g.inventory, Log: g.log})
 	return g.await(ctx)
+}
+
+// decideBy puts set in force.
+func (g *gate) decideBy(set *engine.Set, cfg controller.LiveConfig) {
+	g.set, g.live = set, controller.NewLive(cfg)
+	g.live.Swap(set)
 }
 
 // watchInventory watches what policies read of the kinds that there are.
@@ -143,7 +186,7 @@ func (g *gate) await(ctx context.Context) error {
 
 // serve makes the server, with a certificate, and what registers it.
 func (c *serveCommand) serve(ctx context.Context, g *gate) error {
-	handler, err := webhook.New(webhook.Config{Decider: g.live, Log: g.log})
+	handler, err := webhook.New(webhook.Config{Decider: g.live, Revision: g.live.Revision, Metrics: g.metrics, Log: g.log})
 	if err != nil {
 		return err
 	}
@@ -151,72 +194,61 @@ func (c *serveCommand) serve(ctx context.Context, g *gate) error {
 	if err != nil {
 		return err
 	}
-	source, bundle, err := newCertificate(target)
-	if err != nil {
+	if err := c.serveOn(ctx, g, handler, listener, target); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	g.server, err = webhook.NewServer(webhook.ServerConfig{
-		Listener: listener, GetCertificate: source.GetCertificate, LameDuck: lameDuck, Log: g.log,
-	})
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	g.server.Register(webhook.PathValidate, handler)
-	g.server.Register(webhook.PathMutate, handler)
-	g.registrar, err = controller.NewRegistrar(controller.RegistrarConfig{
-		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Policies: g.live.Policies,
-		Target:    controller.Target{URL: target, CABundle: bundle},
-		APIServer: g.config.Host, FailClosed: c.failClosed, Log: g.log,
-		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, g.set, catalog) },
-	})
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	g.log.Info("serving", zap.String("url", target), zap.String("revision", g.live.Revision()),
-		zap.Int("policies", len(g.live.Policies())), zap.Time("certificate_ends", source.NotAfter()))
+	g.log.Info("serving", zap.String("url", target), zap.Stringer("address", listener.Addr()), zap.String("revision", g.live.Revision()),
+		zap.Int("policies", len(g.set.Policies())), zap.Time("certificate_ends", g.certificate.source.NotAfter()))
 	return nil
 }
 
-// newCertificate makes a certificate for a URL. It also returns the authority's,
-// which the API server goes by.
-func newCertificate(target string) (*certs.Source, []byte, error) {
-	hosts, err := hostsOf(target)
-	if err != nil {
-		return nil, nil, err
-	}
-	now := time.Now()
-	authority, err := certs.NewAuthority(now, validity)
-	if err != nil {
-		return nil, nil, err
-	}
-	pair, err := authority.Issue(hosts, now, validity)
-	if err != nil {
-		return nil, nil, err
-	}
-	source, err := certs.NewSource(pair, now)
-	if err != nil {
-		return nil, nil, err
-	}
-	return source, authority.Pair().Certificate, nil
-}
-
-// run serves and is registered until ctx ends. The registration goes first, so
-// that nothing is asked of a server that has gone; what is in flight is answered.
-func (g *gate) run(ctx context.Context) error {
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopServing()
-	registered, stopRegistering := context.WithCancel(ctx)
-	defer stopRegistering()
-	served := make(chan error, 1)
-	go func() {
-		served <- g.server.Start(serving)
-		stopRegistering()
-	}()
-	err := g.registrar.Run(registered)
-	stopServing()
-	if err := errors.Join(err, <-served); err != nil {
+func (c *serveCommand) serveOn(ctx context.Context, g *gate, handler http.Handler, listener net.Listener, target string) (err error) {
+	if g.certificate, err = c.newCertificate(ctx, g, target); err != nil {
 		return err
 	}
-	g.log.Info("ended")
-	return nil
+	g.server, err = webhook.NewServer(webhook.ServerConfig{
+		Listener: listener, GetCertificate: g.certificate.source.GetCertificate, LameDuck: c.lameDuck,
+		NotAfter: g.certificate.source.NotAfter, Metrics: g.metrics, Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	for _, path := range webhook.Paths() {
+		g.server.Register(path, handler)
+	}
+	if g.mode != alone {
+		if err := c.registerBy(ctx, g, target); err != nil {
+			return err
+		}
+	}
+	return c.servePlainly(ctx, g)
 }
+
+// registerBy makes what tells the API server of the webhook.
+func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (err error) {
+	cfg := controller.RegistrarConfig{
+		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Set: g.live.Set,
+		Target:    controller.Target{URL: target, CABundle: g.certificate.bundle},
+		APIServer: g.config.Host, FailClosed: c.failClosed, Asked: g.live.Asked(), Metrics: g.metrics, Log: g.log,
+		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, g.set, catalog) },
+	}
+	if g.mode == byService {
+		namespace, name, _ := strings.Cut(c.service, "/")
+		cfg.Target.URL, cfg.Target.Service = "", &admissionv1.ServiceReference{Namespace: namespace, Name: name}
+		cfg.Owner = controller.ClusterRoleOwner(g.client.RbacV1().ClusterRoles(), installation)
+		cfg.Memory = controller.ConfigMapMemory{Client: g.client.CoreV1().ConfigMaps(namespace), Name: memoryName}
+		if g.election, err = newElection(g, namespace); err != nil {
+			return err
+		}
+	}
+	g.registrar, err = controller.NewRegistrar(cfg)
+	return err
+}
+
+// The objects of an installation that Lintel itself reads and writes, which
+// manifests/install.yaml has.
+const (
+	installation = "lintel"       // the ClusterRole and the Lease
+	secretName   = "lintel-tls"   //nolint:gosec // G101: a name
+	memoryName   = "lintel-state" // the ConfigMap
+)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,48 +19,161 @@ import (
 
 // A serveCommand is `lintel serve` with its flags.
 type serveCommand struct {
-	streams    streams
-	policies   []string
-	kubeconfig string
-	address    string
-	url        string
-	failClosed bool
-	logLevel   string
+	streams        streams
+	policies       []string
+	standalone     bool
+	kubeconfig     string
+	service        string
+	address        string
+	metricsAddress string
+	probeAddress   string
+	url            string
+	certDir        string
+	failClosed     bool
+	lameDuck       time.Duration
+	logLevel       string
+	changed        func(flag string) bool // whether a flag was given
 }
 
 func newServe(s streams) *cobra.Command {
 	c := &serveCommand{streams: s}
 	cmd := &cobra.Command{
-		Use:   "serve --kubeconfig FILE",
-		Short: "Serve as an admission webhook of a cluster",
-		Long: `Serve as an admission webhook of a cluster, from outside of it.
+		Use:   "serve",
+		Short: "Serve as an admission webhook",
+		Long: `Serve as an admission webhook: of the cluster that it runs in, of another one
+with --kubeconfig, or of none with --standalone.
 
-The webhook gets a certificate made for it, registers itself by URL for what
-the policies match, and removes its registration when it is told to end by Ctrl-C
-or SIGTERM. The API server has to reach the URL: a loopback address is refused
-unless the API server is on loopback too.
+In a cluster, the API server finds the webhook by its Service. Several replicas
+share a certificate, which they make, keep in the Secret "lintel-tls" of the
+Service's namespace and rotate; one of them, the leader, registers the webhook for
+what the policies match. The registration stays when a replica ends and goes
+with the installation. docs/install.md has the whole of it.
 
-If the webhook does not answer, requests pass, unless --fail-closed refuses them.`,
+With --kubeconfig alone, the webhook registers itself by URL and removes its
+registration when it is told to end by Ctrl-C or SIGTERM. The API server has to
+reach the URL: a loopback address is refused unless the API server is on loopback
+too. If the webhook does not answer, requests pass, unless --fail-closed refuses
+those that a policy could deny.
+
+With --standalone there is no cluster: AdmissionReviews are answered over TLS,
+and policies that read a namespace or an inventory could not decide.`,
 		Example: `  lintel serve --kubeconfig ~/.kube/config -p embedded
-  lintel serve --kubeconfig kubeconfig -p embedded -p ./policies --address 127.0.0.1:0
-  lintel serve --kubeconfig kubeconfig -p ./policies --address 0.0.0.0:8443 --url https://192.0.2.7:8443`,
+  lintel serve --kubeconfig kubeconfig -p ./policies --address 0.0.0.0:8443 --url https://192.0.2.7:8443
+  lintel serve --service lintel-system/lintel --address 0.0.0.0:8443 --probe-address 0.0.0.0:8081 -p embedded
+  lintel serve --standalone --cert-dir /etc/lintel/tls -p ./policies`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.changed = cmd.Flags().Changed
+			return c.run(cmd.Context())
+		},
 	}
-	flags := cmd.Flags()
-	policiesFlag(cmd, &c.policies, fromCluster)
-	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "`file` that says how to reach the cluster (required)")
-	flags.StringVar(&c.address, "address", "127.0.0.1:8443", "`host:port` to listen on; port 0 takes a free one")
-	flags.StringVar(&c.url, "url", "", "`URL` by which the API server reaches the address, if not https://ADDRESS")
-	flags.BoolVar(&c.failClosed, "fail-closed", false, "refuse requests that the webhook does not answer")
-	flags.StringVar(&c.logLevel, "log-level", "info", "what is logged, by `level`: info or debug")
-	complete(cmd, "log-level", "info", "debug")
+	c.addFlags(cmd)
 	return cmd
 }
 
+func (c *serveCommand) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	policiesFlag(cmd, &c.policies, fromCluster)
+	cmd.Flag("policies").DefValue = `"cluster", with --standalone "embedded"`
+	flags.BoolVar(&c.standalone, "standalone", false, "serve without a cluster")
+	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "`file` that says how to reach the cluster; without it, the cluster that this runs in")
+	flags.StringVar(&c.service, "service", "", "`namespace/name` of the Service by which the API server reaches the webhook; in a cluster \"lintel\" of the pod's namespace")
+	flags.StringVar(&c.address, "address", "127.0.0.1:8443", "`host:port` to listen on; port 0 takes a free one")
+	flags.StringVar(&c.metricsAddress, "metrics-address", "", "`host:port` to serve /metrics on, without TLS; empty for none")
+	flags.StringVar(&c.probeAddress, "probe-address", "", "`host:port` to serve /readyz and /livez on, without TLS; empty for none")
+	flags.StringVar(&c.url, "url", "", "`URL` by which the API server reaches the address, if not https://ADDRESS")
+	flags.StringVar(&c.certDir, "cert-dir", "", "`folder` with tls.crt and tls.key to serve, and ca.crt to register; read again when they change; without it, they are made")
+	flags.BoolVar(&c.failClosed, "fail-closed", false, "refuse requests that a policy could deny and the webhook does not answer; always so with --service")
+	flags.DurationVar(&c.lameDuck, "lame-duck", 0, "`time` to go on serving for after being told to end; if not given, 10s with --service, else 1s")
+	flags.StringVar(&c.logLevel, "log-level", "info", "what is logged, by `level`: info or debug")
+	complete(cmd, "log-level", "info", "debug")
+}
+
+// A mode is how the webhook is reached.
+type mode int
+
+const (
+	alone mode = iota + 1 // by whoever knows it
+	byURL
+	byService
+)
+
+// mode returns the mode that the flags ask for.
+func (c *serveCommand) mode() (mode, error) {
+	switch {
+	case c.standalone && (c.kubeconfig != "" || c.service != "" || c.url != "" || c.failClosed):
+		return 0, errors.New("--standalone is without a cluster: leave out --kubeconfig, --service, --url and --fail-closed")
+	case c.standalone:
+		return alone, nil
+	case c.service != "" && c.url != "":
+		return 0, errors.New("--service and --url are both given: the API server reaches the webhook by one of them")
+	case c.service != "":
+		return byService, nil
+	case c.kubeconfig != "":
+		return byURL, nil
+	case os.Getenv("KUBERNETES_SERVICE_HOST") == "":
+		return 0, errors.New("this is no pod of a cluster: name one with --kubeconfig, or serve without with --standalone")
+	}
+	return byService, nil
+}
+
+// maxLameDuck is more than any load balancer takes to learn that a replica ends.
+const maxLameDuck = 5 * time.Minute
+
+// settle checks the flags and fills in what depends on the mode.
+func (c *serveCommand) settle() (mode, error) {
+	m, err := c.mode()
+	if err != nil {
+		return 0, err
+	}
+	if m == alone && !c.changed("policies") {
+		c.policies = []string{fromEmbedded}
+	}
+	if m == byService {
+		c.failClosed = true
+		if c.service, err = serviceName(c.service); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case !c.changed("lame-duck") && m == byService:
+		c.lameDuck = 10 * time.Second
+	case !c.changed("lame-duck"):
+		c.lameDuck = time.Second
+	case c.lameDuck < 0 || c.lameDuck > maxLameDuck:
+		return 0, fmt.Errorf("--lame-duck %s: not between 0 and %s", c.lameDuck, maxLameDuck)
+	}
+	for flag, address := range map[string]string{"address": c.address, "metrics-address": c.metricsAddress, "probe-address": c.probeAddress} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (address != "" || flag == "address") {
+			return 0, fmt.Errorf("--%s %q: not host:port", flag, address)
+		}
+	}
+	return m, nil
+}
+
+// namespaceFile has the namespace of the pod that reads it.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// serviceName completes the namespace/name of a Service.
+func serviceName(given string) (string, error) {
+	if given == "" {
+		namespace, err := os.ReadFile(namespaceFile)
+		if err != nil {
+			return "", fmt.Errorf("find the namespace of this pod: %w: name the Service with --service", err)
+		}
+		return strings.TrimSpace(string(namespace)) + "/lintel", nil
+	}
+	namespace, name, ok := strings.Cut(given, "/")
+	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
+		return "", fmt.Errorf("--service %q: not namespace/name", given)
+	}
+	return given, nil
+}
+
 func (c *serveCommand) run(ctx context.Context) error {
-	if c.kubeconfig == "" {
-		return errors.New("--kubeconfig is missing: serving inside of a cluster is not available yet")
+	m, err := c.settle()
+	if err != nil {
+		return err
 	}
 	log, err := newLogger(c.streams, c.logLevel)
 	if err != nil {
@@ -66,10 +181,10 @@ func (c *serveCommand) run(ctx context.Context) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer context.AfterFunc(ctx, stop)() // a second signal ends the process at once
-	g, err := c.newGate(ctx, log)
+	g, err := c.newGate(ctx, m, log)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		log.Info("ended before anything was registered")
+		log.Info("ended before anything was served")
 		return nil
 	case err != nil:
 		return err
@@ -121,6 +236,3 @@ func hostsOf(target string) ([]string, error) {
 	}
 	return []string{u.Hostname()}, nil
 }
-
-// validity is how long the certificate lasts. It is made anew at each start.
-const validity = 365 * 24 * time.Hour

@@ -6,9 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,10 +46,7 @@ type served struct {
 // serve starts lintel in front of the cluster and returns when it is registered.
 func serve(t *testing.T, args ...string) *served {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), "owned")
-	must(os.Mkdir(folder, 0o755))
-	must(os.WriteFile(filepath.Join(folder, "owned.rego"), []byte(owned), 0o600))
-	args = append([]string{"serve", "--kubeconfig", shared.Cluster(t).Kubeconfig(), "-p", filepath.Dir(folder), "--address", "127.0.0.1:0"}, args...)
+	args = append([]string{"serve", "--kubeconfig", shared.Cluster(t).Kubeconfig(), "-p", owners(t), "--address", "127.0.0.1:0"}, args...)
 	s := &served{cmd: exec.Command("lintel", args...), log: make(chan map[string]any, 1000), ended: make(chan error, 1)}
 	s.cmd.Stdout = &s.stdout
 	stderr, err := s.cmd.StderrPipe()
@@ -77,7 +72,8 @@ func (s *served) read(t *testing.T, stderr io.Reader) {
 	s.ended <- s.cmd.Wait()
 }
 
-func (s *served) awaitLog(t *testing.T, message string) {
+// awaitLog returns the next record with a message.
+func (s *served) awaitLog(t *testing.T, message string) map[string]any {
 	t.Helper()
 	timeout := time.After(30 * time.Second)
 	for {
@@ -87,7 +83,7 @@ func (s *served) awaitLog(t *testing.T, message string) {
 				t.Fatalf("lintel ended before it logged %q", message)
 			}
 			if record["msg"] == message {
-				return
+				return record
 			}
 		case <-timeout:
 			t.Fatalf("lintel did not log %q in time", message)
@@ -116,15 +112,15 @@ func TestServe(t *testing.T) {
 		reason string
 		args   []string
 		end    syscall.Signal
-		policy string // the failurePolicy of both registrations
+		policy string // the failurePolicy of the three entries
 	}{
 		"FailClosed": {
 			reason: "What cannot be judged is refused where that is asked for; what cannot be patched is judged.",
-			args:   []string{"--fail-closed"}, end: syscall.SIGTERM, policy: "Fail Ignore",
+			args:   []string{"--fail-closed"}, end: syscall.SIGTERM, policy: "Fail Ignore Ignore",
 		},
 		"Default": {
 			reason: "Lintel outside of a cluster does not stop it when it is gone.",
-			end:    syscall.SIGINT, policy: "Ignore Ignore",
+			end:    syscall.SIGINT, policy: "Ignore Ignore Ignore",
 		},
 	}
 	for name, tc := range cases {
@@ -136,6 +132,9 @@ func TestServe(t *testing.T) {
 				t.Errorf("%s\nfailurePolicy: got %q, want %q", tc.reason, got, tc.policy)
 			}
 			s.end(t, tc.end)
+			if got := registrations(t, "name"); got != "" {
+				t.Errorf("registrations after the end: got %q, want none", got)
+			}
 			create(t, orphan, `"name": "orphan"`)
 		})
 	}
@@ -151,7 +150,7 @@ func registrations(t *testing.T, output string) string {
 	return got
 }
 
-// end ends lintel by a signal, after which nothing may be left.
+// end ends lintel by a signal.
 func (s *served) end(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	must(s.cmd.Process.Signal(sig))
@@ -162,9 +161,6 @@ func (s *served) end(t *testing.T, sig syscall.Signal) {
 	}
 	if s.stdout.Len() > 0 {
 		t.Errorf("standard output: got %q, want nothing", s.stdout.String())
-	}
-	if got := registrations(t, "name"); got != "" {
-		t.Errorf("registrations after the end: got %q, want none", got)
 	}
 }
 
