@@ -28,7 +28,7 @@ func TestEnd(t *testing.T) {
 		t.Errorf("after a crash there are %d registrations, want 2", got)
 	}
 	r := s.kubectl(t, broken...)
-	if want := `failed calling webhook "validate.lintel.dev"`; r.code != 1 || !strings.Contains(r.stderr, want) {
+	if want := `failed calling webhook "deny.lintel.dev"`; r.code != 1 || !strings.Contains(r.stderr, want) {
 		t.Errorf("after a crash, exit code %d, want 1 and %q:\n%s", r.code, want, r.stderr)
 	}
 

@@ -84,7 +84,7 @@ func (d denial) names() []string {
 }
 
 var (
-	deniedHead = regexp.MustCompile(`admission webhook "validate\.lintel\.dev" denied the request: (.+) breaks (\d+) polic(?:y|ies) \((\d+) violations?\):$`)
+	deniedHead = regexp.MustCompile(`admission webhook "(?:deny|warn)\.lintel\.dev" denied the request: (.+) breaks (\d+) polic(?:y|ies) \((\d+) violations?\):$`)
 	fromFile   = regexp.MustCompile(`error when [a-z]+ "(.*?)":`)
 	deniedLine = regexp.MustCompile(`^  (\S+) +(\S.*)$`)
 	deniedMore = regexp.MustCompile(`^  \+(\d+) more$`)
