@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -38,6 +39,7 @@ type Config struct {
 	Binary   string           // path of lintel; see Build
 	Cluster  *cluster.Cluster // that it stands in front of
 	Policies []string         // values of --policies; if empty, the library in the binary, without which Start cannot tell that requests come through
+	Args     []string         // further flags
 	Log      io.Writer        // gets what it prints; if nil, that is only kept for errors
 	Timeout  time.Duration    // bounds Start; if zero, one minute
 }
@@ -55,6 +57,7 @@ type Gate struct {
 func Build(ctx context.Context, folder string) (string, error) {
 	binary := filepath.Join(folder, "lintel")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/lintel-policy/lintel/cmd/lintel")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as in the image: it needs nothing beside itself
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build lintel: %w\n%s", err, out)
 	}
@@ -73,9 +76,9 @@ func Start(ctx context.Context, cfg Config) (*Gate, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
-	g, err := launch(cfg)
+	g, err := Launch(Process{Binary: cfg.Binary, Args: cfg.args(), Log: cfg.Log})
 	if err != nil {
-		return nil, fmt.Errorf("start lintel: %w", err)
+		return nil, err
 	}
 	if err := g.await(ctx, cfg.Cluster); err != nil {
 		return nil, errors.Join(fmt.Errorf("start lintel: %w", err), g.Stop())
@@ -83,19 +86,45 @@ func Start(ctx context.Context, cfg Config) (*Gate, error) {
 	return g, nil
 }
 
-// launch starts the process.
-func launch(cfg Config) (*Gate, error) {
+// args is the command line.
+func (cfg Config) args() []string {
 	args := []string{"serve", "--kubeconfig", cfg.Cluster.Kubeconfig(), "--address", "127.0.0.1:0", "--fail-closed"}
 	for _, from := range cfg.Policies {
 		args = append(args, "--policies", from)
 	}
-	g := &Gate{log: &log{to: cfg.Log}, done: make(chan struct{})}
-	g.cmd = exec.Command(cfg.Binary, args...) //nolint:noctx // it outlives the context that Start has
+	return append(args, cfg.Args...)
+}
+
+// A Process is how lintel is run. Binary and Args are required.
+type Process struct {
+	Binary string    // path of lintel, in Root if that is given
+	Args   []string  // its command line
+	Env    []string  // its environment; if nil, this process's
+	Root   string    // the folder that it takes for /; if empty, no other
+	User   uint32    // as whom it runs, and in which group; if 0, as this process
+	Log    io.Writer // gets what it prints; if nil, that is only kept
+}
+
+// Launch starts lintel and does not wait for anything.
+func Launch(p Process) (*Gate, error) {
+	g := &Gate{log: &log{to: p.Log}, done: make(chan struct{})}
+	g.cmd = exec.Command(p.Binary, p.Args...) //nolint:noctx // it outlives the context that Start has
+	g.cmd.Env = p.Env
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	g.cmd.SysProcAttr = tied()
+	g.cmd.SysProcAttr.Chroot = p.Root
+	if p.Root != "" {
+		g.cmd.Dir = "/"
+	}
+	if p.User != 0 {
+		g.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: p.User, Gid: p.User}
+	}
 	started := make(chan error)
 	go g.run(started)
-	return g, <-started
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start lintel: %w", err)
+	}
+	return g, nil
 }
 
 // run starts the process, reports whether that went well, and waits for its
@@ -162,6 +191,9 @@ func (g *Gate) Kill() {
 	_ = g.cmd.Process.Kill() // fails only if it has ended
 	<-g.done
 }
+
+// Ended is closed when Lintel has ended.
+func (g *Gate) Ended() <-chan struct{} { return g.done }
 
 // Log is what Lintel has printed so far.
 func (g *Gate) Log() string { return g.log.String() }
