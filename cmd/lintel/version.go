@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,10 @@ import (
 
 	"github.com/lintel-policy/lintel/report"
 )
+
+// version is set by the linker (-X main.version=v1.2.3) where a binary is built
+// without git, as the image is. If empty, Go knows the version.
+var version string //nolint:gochecknoglobals // the linker can set nothing else
 
 // A build says what this binary was built from.
 type build struct {
@@ -75,9 +80,7 @@ func readBuild() (build, error) {
 			b.Modified = s.Value == "true"
 		}
 	}
-	if b.Version == "" {
-		b.Version = "(devel)"
-	}
+	b.Version = cmp.Or(version, b.Version, "(devel)")
 	return b, nil
 }
 
