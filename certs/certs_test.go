@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -185,25 +187,25 @@ func issue(t *testing.T, a *certs.Authority, hosts []string, validity time.Durat
 // authority and whose clock says at, and returns the certificate that was shown.
 func handshake(t *testing.T, source *certs.Source, authority *certs.Authority, host string, at time.Time) (*x509.Certificate, error) {
 	t.Helper()
+	return connect(source, authority.Pair().Certificate, host, at)
+}
+
+// connect is handshake for a client that trusts what is in a caBundle.
+func connect(source *certs.Source, bundle []byte, host string, at time.Time) (*x509.Certificate, error) {
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(authority.Pair().Certificate) {
-		t.Fatal("the authority's certificate is no PEM")
+	if !pool.AppendCertsFromPEM(bundle) {
+		return nil, errors.New("the bundle holds no certificate")
 	}
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: source.GetCertificate})
-	if err != nil {
-		t.Fatalf("listen: %v", err)
-	}
-	defer listener.Close()
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
 	go func() {
-		if conn, err := listener.Accept(); err == nil {
-			_ = conn.(*tls.Conn).Handshake()
-			_ = conn.Close()
-		}
+		_ = tls.Server(far, &tls.Config{GetCertificate: source.GetCertificate, SessionTicketsDisabled: true}).Handshake()
+		_ = far.Close()
 	}()
-	client, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: host, Time: func() time.Time { return at }})
-	if err != nil {
+	client := tls.Client(near, &tls.Config{RootCAs: pool, ServerName: host, Time: func() time.Time { return at }})
+	if err := client.Handshake(); err != nil {
 		return nil, err
 	}
-	defer client.Close()
 	return client.ConnectionState().PeerCertificates[0], nil
 }
