@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"testing"
 	"time"
 
@@ -196,16 +195,21 @@ func connect(source *certs.Source, bundle []byte, host string, at time.Time) (*x
 	if !pool.AppendCertsFromPEM(bundle) {
 		return nil, errors.New("the bundle holds no certificate")
 	}
-	near, far := net.Pipe()
-	defer near.Close()
-	defer far.Close()
-	go func() {
-		_ = tls.Server(far, &tls.Config{GetCertificate: source.GetCertificate, SessionTicketsDisabled: true}).Handshake()
-		_ = far.Close()
-	}()
-	client := tls.Client(near, &tls.Config{RootCAs: pool, ServerName: host, Time: func() time.Time { return at }})
-	if err := client.Handshake(); err != nil {
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: source.GetCertificate})
+	if err != nil {
 		return nil, err
 	}
+	defer listener.Close()
+	go func() {
+		if conn, err := listener.Accept(); err == nil {
+			_ = conn.(*tls.Conn).Handshake()
+			_ = conn.Close()
+		}
+	}()
+	client, err := tls.Dial("tcp", listener.Addr().String(), &tls.Config{RootCAs: pool, ServerName: host, Time: func() time.Time { return at }})
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
 	return client.ConnectionState().PeerCertificates[0], nil
 }
