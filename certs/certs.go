@@ -1,9 +1,12 @@
-// Package certs makes and serves the certificate that a webhook shows to the
-// API server.
+// Package certs makes, keeps, renews and serves the certificate that a webhook
+// shows to the API server.
 //
-// All of it works on bytes and times: files, Secrets and clocks are its
-// callers'. Keys are ECDSA P-256. A certificate is valid from a minute before it
-// was made, because the clock of the API server may be behind.
+// What decides works on bytes and times: an [Authority] signs, a [Keyring] is
+// what replicas share, and moves through the phases of a rotation in which no
+// handshake fails. A [Store] keeps it in a Secret; [Follow] keeps a [Source] at
+// what is in that Secret or in a folder. Keys are ECDSA P-256. A certificate is
+// valid from a minute before it was made, because the clock of the API server
+// may be behind.
 package certs
 
 import (

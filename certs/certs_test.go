@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"testing"
 	"time"
 
@@ -185,13 +186,18 @@ func issue(t *testing.T, a *certs.Authority, hosts []string, validity time.Durat
 // authority and whose clock says at, and returns the certificate that was shown.
 func handshake(t *testing.T, source *certs.Source, authority *certs.Authority, host string, at time.Time) (*x509.Certificate, error) {
 	t.Helper()
+	return connect(source, authority.Pair().Certificate, host, at)
+}
+
+// connect is handshake for a client that trusts what is in a caBundle.
+func connect(source *certs.Source, bundle []byte, host string, at time.Time) (*x509.Certificate, error) {
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(authority.Pair().Certificate) {
-		t.Fatal("the authority's certificate is no PEM")
+	if !pool.AppendCertsFromPEM(bundle) {
+		return nil, errors.New("the bundle holds no certificate")
 	}
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: source.GetCertificate})
 	if err != nil {
-		t.Fatalf("listen: %v", err)
+		return nil, err
 	}
 	defer listener.Close()
 	go func() {

@@ -32,10 +32,13 @@ func (k *Keyring) Data() map[string][]byte {
 		keyServing:      k.serving.Certificate,
 		keyServingKey:   k.serving.Key,
 		keyBundle:       k.Bundle(),
-		keyAuthorityKey: k.signer.pair.Key,
-		keyNextKey:      nil,
+		keyAuthorityKey: {},
+		keyNextKey:      {},
 		keyPhase:        []byte(k.phase),
 		keySince:        []byte(k.since.Format(time.RFC3339)),
+	}
+	if k.signer.key != nil {
+		data[keyAuthorityKey] = k.signer.pair.Key
 	}
 	if k.next != nil {
 		data[keyNextKey] = k.next.pair.Key
@@ -81,6 +84,7 @@ func (k *Keyring) parseAuthorities(data map[string][]byte) error {
 
 	var err error
 	switch k.phase {
+	case Steady:
 	case Announced, Trusted:
 		if len(data[keyNextKey]) == 0 {
 			return broken(keyNextKey, "is absent")

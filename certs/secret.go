@@ -92,8 +92,12 @@ func (s *Store) change(ctx context.Context, now time.Time, do func(*Keyring) (*K
 			return k, err
 		}
 		err = s.update(ctx, secret, k)
-		if !apierrors.IsConflict(err) {
-			return k, err
+		switch {
+		case apierrors.IsConflict(err):
+		case err != nil:
+			return nil, err
+		default:
+			return k, nil
 		}
 	}
 }
