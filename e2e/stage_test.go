@@ -176,6 +176,25 @@ func (s *stage) send(t *testing.T, method, path, contentType, body string) (int,
 	return resp.StatusCode, decode(t, string(answer))
 }
 
+// list returns all objects of some resources of a group and version in the stage's
+// namespace, one resource after another. It does not take a kubectl for each.
+func (s *stage) list(t *testing.T, of string, resources ...string) []object {
+	t.Helper()
+	var all []object
+	for _, resource := range resources {
+		path := "/" + of + "/namespaces/" + s.namespace + "/" + resource
+		code, answer := s.send(t, http.MethodGet, path, "", "")
+		items, ok := answer["items"].([]any)
+		if code != http.StatusOK || !ok {
+			t.Fatalf("list %s: status %d: %v", path, code, answer)
+		}
+		for _, item := range items {
+			all = append(all, item.(map[string]any))
+		}
+	}
+	return all
+}
+
 // await waits until something is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
