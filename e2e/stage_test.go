@@ -155,11 +155,17 @@ func run(t *testing.T, name string, args ...string) result {
 // returns the status code and the answer.
 func (s *stage) send(t *testing.T, method, path, contentType, body string) (int, object) {
 	t.Helper()
-	client, err := rest.HTTPClientFor(s.Config())
+	return sendAs(t, s.Config(), method, path, contentType, body)
+}
+
+// sendAs does so as whoever has the credentials.
+func sendAs(t *testing.T, user *rest.Config, method, path, contentType, body string) (int, object) {
+	t.Helper()
+	client, err := rest.HTTPClientFor(user)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, s.Config().Host+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, user.Host+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
