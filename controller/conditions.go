@@ -18,16 +18,20 @@ const (
 		`(has(object.metadata) && has(object.metadata.labels) ? object.metadata.labels : {}) != ` +
 		`(has(oldObject.metadata) && has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})`
 
-	// notBookkeeping leaves out updates that change neither spec nor labels nor
-	// annotations, of an object that is on its way out or by who runs the cluster:
-	// the garbage collector and those who guard volumes take finalizers and owners
-	// off, and an outage must not keep them from it. Nothing that is judged changes.
+	// notBookkeeping leaves out updates that change nothing but finalizers, owners and
+	// the status, of an object that is on its way out or by who runs the cluster: the
+	// garbage collector and those who guard volumes take finalizers and owners off,
+	// and an outage must not keep them from it. Nothing that is judged changes. The
+	// spec of a Namespace has nothing but finalizers.
 	notBookkeeping = `!(request.operation == "UPDATE" && object != null && oldObject != null && ` +
-		`has(object.spec) && has(oldObject.spec) && object.spec == oldObject.spec && has(object.metadata) && has(oldObject.metadata) && ` +
+		`object.all(key, key in ["metadata", "status"] || key == "spec" && ` + isNamespace + ` || key in oldObject && object[key] == oldObject[key]) && ` +
+		`oldObject.all(key, key in ["metadata", "status"] || key in object) && has(object.metadata) && has(oldObject.metadata) && ` +
 		`(has(object.metadata.labels) ? object.metadata.labels : {}) == (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}) && ` +
 		`(has(object.metadata.annotations) ? object.metadata.annotations : {}) == (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}) && ` +
 		`(has(oldObject.metadata.deletionTimestamp) || has(request.userInfo) && has(request.userInfo.username) && ` +
 		`(request.userInfo.username == "system:kube-controller-manager" || request.userInfo.username.startsWith("system:serviceaccount:kube-system:"))))`
+
+	isNamespace = `has(request.kind) && has(request.kind.kind) && request.kind.kind == "Namespace" && (!has(request.kind.group) || request.kind.group == "")`
 
 	// isScale finds requests to set replicas.
 	isScale = `has(request.subResource) && request.subResource == "scale"`

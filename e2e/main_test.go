@@ -27,7 +27,8 @@ import (
 )
 
 var (
-	shared = clustertest.New(cluster.Config{Controllers: true})
+	// Autoscalers act at once, so that nobody has to wait for them.
+	shared = clustertest.New(cluster.Config{Controllers: true, ControllerArgs: []string{"--horizontal-pod-autoscaler-sync-period=1s"}})
 	built  binary
 )
 

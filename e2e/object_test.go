@@ -65,3 +65,9 @@ func at(v any, path ...any) any {
 
 // copied is an object that can be changed without changing o.
 func (o object) copied(t *testing.T) object { return decode(t, encode(t, o)) }
+
+// name is that of its metadata.
+func (o object) name() string {
+	name, _ := at(o, "metadata", "name").(string)
+	return name
+}

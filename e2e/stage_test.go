@@ -155,11 +155,17 @@ func run(t *testing.T, name string, args ...string) result {
 // returns the status code and the answer.
 func (s *stage) send(t *testing.T, method, path, contentType, body string) (int, object) {
 	t.Helper()
-	client, err := rest.HTTPClientFor(s.Config())
+	return sendAs(t, s.Config(), method, path, contentType, body)
+}
+
+// sendAs does so as whoever has the credentials.
+func sendAs(t *testing.T, user *rest.Config, method, path, contentType, body string) (int, object) {
+	t.Helper()
+	client, err := rest.HTTPClientFor(user)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, s.Config().Host+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, user.Host+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,6 +180,25 @@ func (s *stage) send(t *testing.T, method, path, contentType, body string) (int,
 		t.Fatal(err)
 	}
 	return resp.StatusCode, decode(t, string(answer))
+}
+
+// list returns all objects of some resources of a group and version in the stage's
+// namespace, one resource after another. It does not take a kubectl for each.
+func (s *stage) list(t *testing.T, of string, resources ...string) []object {
+	t.Helper()
+	var all []object
+	for _, resource := range resources {
+		path := "/" + of + "/namespaces/" + s.namespace + "/" + resource
+		code, answer := s.send(t, http.MethodGet, path, "", "")
+		items, ok := answer["items"].([]any)
+		if code != http.StatusOK || !ok {
+			t.Fatalf("list %s: status %d: %v", path, code, answer)
+		}
+		for _, item := range items {
+			all = append(all, item.(map[string]any))
+		}
+	}
+	return all
 }
 
 // await waits until something is so.

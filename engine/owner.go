@@ -37,12 +37,17 @@ func (r *Request) ownerKind() string {
 
 // isDeletionInProgress reports whether the request updates an object that is on
 // its way out and changes nothing of it but metadata and status: finalizers must
-// be able to go, whatever is wrong with it.
+// be able to go, whatever is wrong with it. Of a Namespace the spec may change too,
+// which has nothing but finalizers.
 func (r *Request) isDeletionInProgress() bool {
 	if r.old == nil || r.object == nil || !isPresent(at(r.old, "metadata", "deletionTimestamp")) {
 		return false
 	}
-	return sameExcept(r.object, r.old, "metadata", "status")
+	free := []string{"metadata", "status"}
+	if r.kind.Group == "" && r.kind.Kind == "Namespace" {
+		free = append(free, "spec")
+	}
+	return sameExcept(r.object, r.old, free...)
 }
 
 // sameExcept reports whether two objects are equal but for some of their keys.

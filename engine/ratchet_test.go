@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -147,6 +148,31 @@ func TestRatchet(t *testing.T) {
 			got := summary(review(t, set, ask{operation: "UPDATE", object: tc.new, old: tc.old}))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nReview(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestNamespaceInDeletion holds that the finalizers of a Namespace, which are in
+// its spec, can go, and that this is so for no other kind.
+func TestNamespaceInDeletion(t *testing.T) {
+	set := setOf(t, policyWith("a", strings.Replace(metadataOf, "[apps], kinds: [Deployment]", "['', apps], kinds: [Deployment, Namespace]", 1), `violation contains {"msg": "wrong"}`))
+	going := object{"name": "web", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+	held, free := object{"metadata": going, "spec": object{"finalizers": []any{"kubernetes"}}}, object{"metadata": going, "spec": object{}}
+	cases := map[string]struct {
+		reason      string
+		group, kind string
+		want        []string
+	}{
+		"Namespace": {"Else it could never go.", "core", "Namespace", []string{}},
+		"Namesake":  {"What the spec of another kind holds is not known.", "apps", "Namespace", []string{"deny a : wrong"}},
+		"Other":     {"The spec of a Deployment is what it runs.", "apps", "Deployment", []string{"deny a : wrong"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := review(t, set, ask{operation: "UPDATE", group: tc.group, kind: tc.kind, object: free, old: held, namespace: "-"})
+			if diff := cmp.Diff(tc.want, summary(got)); diff != "" {
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

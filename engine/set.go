@@ -47,14 +47,16 @@ func DefaultExcludedNamespaces() []string {
 }
 
 // DefaultControllers returns the users as whom kube-controller-manager runs the
-// controllers that make and scale workloads, and make and bind claims, with and
-// without --use-service-account-credentials.
+// controllers that make and scale workloads, make and bind claims, and make what
+// pods need to start, such as the ConfigMap kube-root-ca.crt of each namespace, with
+// and without --use-service-account-credentials.
 func DefaultControllers() []string {
 	users := []string{"system:kube-controller-manager"}
 	for _, name := range []string{
-		"cronjob-controller", "daemon-set-controller", "deployment-controller", "ephemeral-volume-controller",
-		"expand-controller", "horizontal-pod-autoscaler", "job-controller", "persistent-volume-binder",
-		"replicaset-controller", "replication-controller", "statefulset-controller",
+		"attachdetach-controller", "cronjob-controller", "daemon-set-controller", "deployment-controller",
+		"ephemeral-volume-controller", "expand-controller", "horizontal-pod-autoscaler", "job-controller",
+		"persistent-volume-binder", "replicaset-controller", "replication-controller", "resource-claim-controller",
+		"root-ca-cert-publisher", "service-account-controller", "statefulset-controller",
 	} {
 		users = append(users, "system:serviceaccount:kube-system:"+name)
 	}

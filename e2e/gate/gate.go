@@ -38,7 +38,7 @@ const grace = 20 * time.Second
 type Config struct {
 	Binary   string           // path of lintel; see Build
 	Cluster  *cluster.Cluster // that it stands in front of
-	Policies []string         // values of --policies; if empty, the library in the binary, without which Start cannot tell that requests come through
+	Policies []string         // values of --policies; if empty, the library in the binary; one has to judge Deployments, and one to patch them, or Start cannot tell that requests come through
 	Args     []string         // further flags
 	Log      io.Writer        // gets what it prints; if nil, that is only kept for errors
 	Timeout  time.Duration    // bounds Start; if zero, one minute
@@ -147,12 +147,11 @@ const probe = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"nam
 	"replicas": 2, "selector": {"matchLabels": {"app": "a"}}, "template": {
 	"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}}}`
 
-// await waits until the API server has an object denied that was patched before.
+// await waits until the API server asks both to patch and to judge.
 func (g *Gate) await(ctx context.Context, c *cluster.Cluster) error {
 	for {
 		_, stderr, _ := c.Kubectl(ctx, strings.NewReader(probe), "create", "--dry-run=server", "-f", "-")
-		// Two replicas break topology-spread, unless it was patched in.
-		if strings.Contains(stderr, "denied the request: Deployment default/lintel-probe breaks") && !strings.Contains(stderr, "topology-spread") {
+		if g.isAsked() {
 			return nil
 		}
 		select {
@@ -163,6 +162,14 @@ func (g *Gate) await(ctx context.Context, c *cluster.Cluster) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// isAsked reports whether a request has come in by each of the two registrations.
+// It is read in the log, because what only warns and patches nothing leaves no
+// other trace.
+func (g *Gate) isAsked() bool {
+	log := g.Log()
+	return strings.Contains(log, `"door":"mutate"`) && (strings.Contains(log, `"door":"deny"`) || strings.Contains(log, `"door":"warn"`))
 }
 
 // Stop has Lintel deregister and end, as SIGTERM does, and returns when it has
