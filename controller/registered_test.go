@@ -161,6 +161,26 @@ func TestClosesOnceAsked(t *testing.T) {
 	}
 }
 
+// TestClosesWhenAskedMeanwhile holds that a first review which comes in while the
+// entries are being made is not overlooked until the next look.
+func TestClosesWhenAskedMeanwhile(t *testing.T) {
+	cfg, client := registrar(t, "meanwhile")
+	kubectl(t, "create", "clusterrole", "meanwhile", "--verb=get", "--resource=pods")
+	asked := make(chan struct{})
+	review := sync.OnceFunc(func() { close(asked) })
+	owner := controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), "meanwhile")
+	// The owner is asked for when it has been settled how the entries fail.
+	cfg.Owner = func(ctx context.Context) (*metav1.OwnerReference, error) {
+		review()
+		return owner(ctx)
+	}
+	cfg.Asked, cfg.Refresh = asked, time.Hour
+	watch(t, cfg)
+	eventually(t, "what denies to fail closed", func() bool {
+		return exist(t, client, "meanwhile") == "both" && *validating(t, client, "meanwhile").Webhooks[0].FailurePolicy == admissionv1.Fail
+	})
+}
+
 // stranger is an entry of somebody else.
 const stranger = `{"name": "stranger.example.com", "clientConfig": {"url": "https://127.0.0.1:1"}, "sideEffects": "None", "admissionReviewVersions": ["v1"]}`
 
