@@ -21,9 +21,11 @@ const (
 	// notBookkeeping leaves out updates that change neither spec nor labels nor
 	// annotations, of an object that is on its way out or by who runs the cluster:
 	// the garbage collector and those who guard volumes take finalizers and owners
-	// off, and an outage must not keep them from it. Nothing that is judged changes.
+	// off, and an outage must not keep them from it. Nothing that is judged changes;
+	// the subresource finalize changes a Namespace's finalizers, which are its spec.
 	notBookkeeping = `!(request.operation == "UPDATE" && object != null && oldObject != null && ` +
-		`has(object.spec) && has(oldObject.spec) && object.spec == oldObject.spec && has(object.metadata) && has(oldObject.metadata) && ` +
+		`(has(request.subResource) && request.subResource == "finalize" || ` +
+		`has(object.spec) && has(oldObject.spec) && object.spec == oldObject.spec) && has(object.metadata) && has(oldObject.metadata) && ` +
 		`(has(object.metadata.labels) ? object.metadata.labels : {}) == (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {}) && ` +
 		`(has(object.metadata.annotations) ? object.metadata.annotations : {}) == (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}) && ` +
 		`(has(oldObject.metadata.deletionTimestamp) || has(request.userInfo) && has(request.userInfo.username) && ` +

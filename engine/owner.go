@@ -37,10 +37,14 @@ func (r *Request) ownerKind() string {
 
 // isDeletionInProgress reports whether the request updates an object that is on
 // its way out and changes nothing of it but metadata and status: finalizers must
-// be able to go, whatever is wrong with it.
+// be able to go, whatever is wrong with it. A Namespace has its own in its spec,
+// where they alone can be changed by the subresource finalize.
 func (r *Request) isDeletionInProgress() bool {
 	if r.old == nil || r.object == nil || !isPresent(at(r.old, "metadata", "deletionTimestamp")) {
 		return false
+	}
+	if r.subresource == "finalize" {
+		return sameExcept(r.object, r.old, "metadata", "status", "spec")
 	}
 	return sameExcept(r.object, r.old, "metadata", "status")
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -147,6 +148,33 @@ func TestRatchet(t *testing.T) {
 			got := summary(review(t, set, ask{operation: "UPDATE", object: tc.new, old: tc.old}))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s\nReview(...): -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestNamespaceGoes holds that a Namespace can go, whose finalizers are in its spec.
+func TestNamespaceGoes(t *testing.T) {
+	set := setOf(t, policyWith("a", strings.Replace(metadataOf, "kinds: [Deployment]", "kinds: ['*']", 1)+"#     subresources: ['', finalize]\n", `violation contains {"msg": "wrong"}`))
+	namespace := func(meta object, finalizers ...any) object {
+		return object{"kind": "Namespace", "metadata": with(object{"name": "shop"}, meta), "spec": object{"finalizers": finalizers}}
+	}
+	going := object{"deletionTimestamp": "2026-01-01T00:00:00Z"}
+	cases := map[string]struct {
+		reason   string
+		sub      string
+		old, new object
+		denied   bool
+	}{
+		"Going":    {"The last finalizer of what goes can go.", "finalize", namespace(going, "kubernetes"), namespace(going), false},
+		"NotGoing": {"Those of what does not are judged.", "finalize", namespace(nil, "kubernetes"), namespace(nil), true},
+		"Itself":   {"The object itself is, too.", "", namespace(going, "kubernetes"), namespace(going), true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			d := review(t, set, ask{operation: "UPDATE", kind: "Namespace", sub: tc.sub, object: tc.new, old: tc.old})
+			if got := len(d.Violations) > 0; got != tc.denied {
+				t.Errorf("%s\nReview(...): got %q, want a violation: %t", tc.reason, summary(d), tc.denied)
 			}
 		})
 	}
