@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,53 +68,89 @@ type gate struct {
 	stop    func() error // removes the registration, then stops serving
 
 	mu    sync.Mutex
-	asked []string
+	calls []call
+}
+
+// A call is what the API server asked once.
+type call struct {
+	entry    string   // deny, warn or patch
+	what     string   // operation, resource and name
+	policies []string // that answered; not known of patch
 }
 
 func (g *gate) Review(ctx context.Context, part engine.Part, req *engine.Request) (*engine.Decision, error) {
+	entry := map[engine.Part]string{engine.Enforcing: "deny", engine.Recording: "warn"}[part]
+	d, err := g.live.Review(ctx, part, req)
+	c := call{entry: entry, what: what(req)}
+	if d != nil {
+		c.policies = d.Evaluated
+	}
+	g.record(c)
+	return d, err
+}
+
+func (g *gate) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {
+	g.record(call{entry: "patch", what: what(req)})
+	return g.live.Patch(ctx, req)
+}
+
+func (g *gate) record(c call) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.calls = append(g.calls, c)
+}
+
+func what(req *engine.Request) string {
 	asked := string(req.Operation()) + " " + req.Resource().Resource
 	if s := req.Subresource(); s != "" {
 		asked += "/" + s
 	}
-	g.asked = append(g.asked, asked+" "+req.Ref().Name)
-	g.mu.Unlock()
-	return g.live.Review(ctx, part, req)
-}
-
-func (g *gate) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation, error) {
-	return g.live.Patch(ctx, req)
+	return asked + " " + req.Ref().Name
 }
 
 func (g *gate) Undecided(part engine.Part, req *engine.Request, err error) *engine.Decision {
 	return g.live.Undecided(part, req, err)
 }
 
-// since returns what was asked while do ran.
-func (g *gate) since(do func()) []string {
+// callsOf returns what was asked while do ran.
+func (g *gate) callsOf(do func()) []call {
 	g.mu.Lock()
-	before := len(g.asked)
+	before := len(g.calls)
 	g.mu.Unlock()
 	do()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return append([]string(nil), g.asked[before:]...)
+	return slices.Clone(g.calls[before:])
 }
 
-// start puts Lintel with one policy in front of the shared cluster. It fails
-// closed, so that a match condition that errs is seen as a request that is refused.
-func start(t *testing.T, rego string, spec v1alpha1.PolicySpec) *gate {
+// since returns what the validating entries were asked while do ran.
+func (g *gate) since(do func()) []string {
+	var asked []string
+	for _, c := range g.callsOf(do) {
+		if c.entry != "patch" {
+			asked = append(asked, c.what)
+		}
+	}
+	return asked
+}
+
+// policy is a policy of one module.
+func policy(rego string, spec v1alpha1.PolicySpec) engine.Policy {
+	_, rest, _ := strings.Cut(rego, "package lintel.")
+	name, _, _ := strings.Cut(rest, "\n")
+	return engine.Policy{Name: name, Modules: []v1alpha1.Module{{Name: name + ".rego", Rego: rego}}, Spec: spec}
+}
+
+// start puts Lintel with policies in front of the shared cluster. It fails closed,
+// so that a match condition that errs is seen as a request that is refused.
+func start(t *testing.T, policies ...engine.Policy) *gate {
 	t.Helper()
 	cfg := shared.Cluster(t).Config()
 	cfg.QPS, cfg.Burst = -1, -1
 	g := &gate{config: cfg, client: kubernetes.NewForConfigOrDie(cfg), dynamic: dynamic.NewForConfigOrDie(cfg)}
 	catalog, err := controller.ReadCatalog(t.Context(), g.client.DiscoveryClient, nil)
 	must(t, "read catalog", err)
-	name := packageOf(rego)
-	set, err := engine.Compile(engine.Config{
-		Policies: []engine.Policy{{Name: name, Modules: []v1alpha1.Module{{Name: name + ".rego", Rego: rego}}, Spec: spec}},
-		Plurals:  catalog.Plurals(),
-	})
+	set, err := engine.Compile(engine.Config{Policies: policies, Plurals: catalog.Plurals()})
 	must(t, "compile", err)
 
 	namespaces := controller.NewNamespaces(g.dynamic)
@@ -130,12 +167,6 @@ func start(t *testing.T, rego string, spec v1alpha1.PolicySpec) *gate {
 	eventually(t, "ready", func() bool { return g.live.Ready() == nil })
 	g.serve(t)
 	return g
-}
-
-func packageOf(rego string) string {
-	_, rest, _ := strings.Cut(rego, "package lintel.")
-	name, _, _ := strings.Cut(rest, "\n")
-	return name
 }
 
 // serve serves and registers, and returns when the API server asks.
@@ -201,6 +232,10 @@ func (g *gate) patch(path, body string) error {
 	return g.client.RESTClient().Patch("application/merge-patch+json").RequestURI(path).Body([]byte(body)).Do(context.Background()).Error()
 }
 
+func (g *gate) delete(path string) error {
+	return g.client.RESTClient().Delete().RequestURI(path).Do(context.Background()).Error()
+}
+
 func podJSON(name string, labels ...string) string {
 	var pairs []string
 	for _, l := range labels {
@@ -211,7 +246,7 @@ func podJSON(name string, labels ...string) string {
 }
 
 func TestGate(t *testing.T) {
-	g := start(t, labelled, v1alpha1.PolicySpec{})
+	g := start(t, policy(labelled, v1alpha1.PolicySpec{}))
 	pods := "/api/v1/namespaces/default/pods"
 
 	t.Run("DeniedAndPatched", func(t *testing.T) {
@@ -391,7 +426,7 @@ violation contains {"msg": sprintf("Nothing %s has the same name", [name])} if {
 `
 
 func TestWhatTheClusterHolds(t *testing.T) {
-	g := start(t, twins, v1alpha1.PolicySpec{})
+	g := start(t, policy(twins, v1alpha1.PolicySpec{}))
 	create := func(path, body string) {
 		t.Helper()
 		must(t, "create "+path, g.create(path, body))
@@ -452,7 +487,7 @@ func TestNamespaceThatTheWatchLacks(t *testing.T) {
 // TestNamespaceIsUnknown: a policy that goes by the namespace could not decide
 // where that cannot be read, and does not take it for one without labels.
 func TestNamespaceIsUnknown(t *testing.T) {
-	g := start(t, twins, v1alpha1.PolicySpec{})
+	g := start(t, policy(twins, v1alpha1.PolicySpec{}))
 	req, err := engine.Decode([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE",
 		"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"namespace":"nowhere","name":"web",
 		"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"nowhere"}}}}`))

@@ -204,6 +204,10 @@ func (r *Registrar) Run(ctx context.Context) error {
 	if err := r.recall(ctx); err != nil {
 		return err
 	}
+	asked := r.cfg.Asked
+	if r.wasAsked() { // before it registers: what comes in meanwhile is to be heard
+		asked = nil
+	}
 	_, err := r.Register(ctx)
 	if err != nil && !r.isRegistered() {
 		return err
@@ -211,10 +215,6 @@ func (r *Registrar) Run(ctx context.Context) error {
 	r.complain(err)
 	ticker := time.NewTicker(r.cfg.Refresh)
 	defer ticker.Stop()
-	asked := r.cfg.Asked
-	if r.wasAsked() {
-		asked = nil // nothing is to be waited for
-	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -321,11 +321,15 @@ func (r *Request) Ref() ObjectRef {
 }
 
 // objectName returns the name, or as much of it as is known before it is generated.
+// Where a collection is deleted, the old object alone has it.
 func (r *Request) objectName() string {
 	if r.name != "" {
 		return r.name
 	}
 	if name, _ := textAt(r.object, "metadata", "name"); name != "" {
+		return name
+	}
+	if name, _ := textAt(r.old, "metadata", "name"); name != "" {
 		return name
 	}
 	if name, _ := textAt(r.object, "metadata", "generateName"); name != "" {

@@ -28,6 +28,20 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestNameOfCollection holds that what goes with a collection has its name, which
+// the API server does not say then.
+func TestNameOfCollection(t *testing.T) {
+	body := strings.Replace(envelope, "%", `{"uid":"u","kind":{"version":"v1","kind":"ConfigMap"},"namespace":"shop","name":"",
+		"operation":"DELETE","object":null,"oldObject":{"metadata":{"name":"kept","generateName":"k"}}}`, 1)
+	req, err := engine.Decode([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := req.Ref().String(), "ConfigMap shop/kept"; got != want {
+		t.Errorf("Ref(): got %q, want %q", got, want)
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	const request = `{"uid":"u","operation":"CREATE","kind":{"kind":"Pod","version":"v1"},"object":{}}`
 	review := func(request string) string { return strings.Replace(envelope, "%", request, 1) }
