@@ -29,7 +29,7 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 	asked := s.asked(req, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
 	d.Excused, d.Errors = asked.excused, asked.errs
 	rv := newReviewer(s, req, inv)
-	verdicts := inTime(ctx, len(asked.policies), req.size <= maxInline, func(i int, cancel topdown.Cancel) verdict {
+	verdicts := inTime(ctx, len(asked.policies), req.size <= maxInline, verdict{err: errPanicked}, func(i int, cancel topdown.Cancel) verdict {
 		return rv.review(ctx, cancel, asked.policies[i])
 	})
 	for i, a := range asked.policies {
