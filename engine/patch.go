@@ -43,10 +43,11 @@ func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutatio
 		unchanged.Errors = neverRefusing(asked.errs)
 		return unchanged, nil
 	}
-	answers := inTime(ctx, 1, req.size <= maxInline, nil, func(_ int, cancel topdown.Cancel) *Mutation {
+	answers, left := inTime(ctx, 1, req.size <= maxInline, nil, func(_ int, cancel topdown.Cancel) *Mutation {
 		pt := &patcher{req: complete, inv: inv, cancel: cancel}
 		return pt.mutate(ctx, asked)
 	})
+	unchanged.Left = left
 	switch {
 	case len(answers) == 0:
 		unchanged.Errors = neverRefusing(asked.allFailed(errOutOfTime))
