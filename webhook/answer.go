@@ -42,18 +42,23 @@ type answer struct {
 	verdict  string
 	reason   string // why it is undecided, for metrics; one of few
 	fields   []zap.Field
+	left     <-chan struct{} // what the engine left behind
 }
 
 // answer asks the decider and returns by the deadline of t, even where the
-// decider does not. What t holds is given back when the decider ends: one that
-// runs on still uses a CPU.
+// decider does not. What t holds is given back when the decider ends, and what it
+// left behind: one that runs on still uses a CPU and memory.
 func (h *Handler) answer(ctx context.Context, t *turn, req *engine.Request) answer {
 	deciding, cancel := context.WithDeadline(ctx, t.decideBy)
 	done := make(chan answer, 1)
 	go func() {
 		defer t.leave()
 		defer cancel()
-		done <- h.ask(deciding, t.door, req)
+		a := h.ask(deciding, t.door, req)
+		done <- a
+		if a.left != nil {
+			<-a.left
+		}
 	}()
 	late := time.NewTimer(time.Until(t.answerBy))
 	defer late.Stop()
@@ -82,13 +87,17 @@ func (h *Handler) ask(ctx context.Context, at door, req *engine.Request) (a answ
 		if err != nil {
 			return h.failed(at, req, err)
 		}
-		return patchAnswer(m)
+		a = patchAnswer(m)
+		a.left = m.Left
+		return a
 	}
 	d, err := h.decider.Review(ctx, at.part(), req)
 	if err != nil {
 		return h.failed(at, req, err)
 	}
-	return reviewAnswer(d)
+	a = reviewAnswer(d)
+	a.left = d.Left
+	return a
 }
 
 // panicText describes a panic by its type, or by its text where the runtime wrote

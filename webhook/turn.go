@@ -35,6 +35,7 @@ type turn struct {
 func (t *turn) leave() {
 	t.once.Do(func() {
 		if t.slot {
+			t.gate.running.Add(-1)
 			t.gate.slots.Release(1)
 		}
 		if t.held > 0 {
@@ -92,6 +93,7 @@ type gate struct {
 	maxQueue     int64
 	held         atomic.Int64 // bytes
 	waiting      atomic.Int64 // requests
+	running      atomic.Int64 // requests
 }
 
 func newGate(cfg Config) *gate {
@@ -136,6 +138,7 @@ func (h *Handler) await(ctx context.Context, t *turn) *refusal {
 		return overloaded("queue")
 	}
 	t.slot = true
+	h.gate.running.Add(1)
 	t.queued = time.Since(began)
 	return nil
 }
