@@ -20,6 +20,9 @@ const maxInline = 16 << 10
 // is left behind to finish by itself, its answer is dropped, and left is closed
 // when it has finished. Where nothing was left behind, left is nil.
 func inTime[T any](ctx context.Context, n int, inline bool, broken T, step func(i int, cancel topdown.Cancel) T) (answers []T, left <-chan struct{}) {
+	if ctx.Err() != nil {
+		return nil, nil
+	}
 	cancel := topdown.NewCancel()
 	safe := func(i int) (answer T) {
 		defer func() {

@@ -50,7 +50,7 @@ func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutatio
 	unchanged.Left = left
 	switch {
 	case len(answers) == 0:
-		unchanged.Errors = neverRefusing(asked.allFailed(errOutOfTime))
+		unchanged.Errors = neverRefusing(asked.allFailed(stopped(ctx)))
 		return unchanged, nil
 	case answers[0] == nil:
 		unchanged.Errors = neverRefusing(asked.allFailed(errPanicked))

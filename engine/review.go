@@ -35,7 +35,7 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 	d.Left = left
 	for i, a := range asked.policies {
 		d.Evaluated = append(d.Evaluated, a.policy.info.Name)
-		v := verdict{err: errOutOfTime}
+		v := verdict{err: stopped(ctx)}
 		if i < len(verdicts) {
 			v = verdicts[i]
 		}

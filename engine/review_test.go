@@ -331,6 +331,29 @@ func TestReviewAnswersInTime(t *testing.T) {
 	}
 }
 
+func TestReviewSaysWhyItWasStopped(t *testing.T) {
+	set := setOf(t, policy("a", noReplicas), policy("b", add(`{"path": ["metadata", "labels", "x"], "value": "y"}`)))
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("memory ran short"))
+	for name, size := range map[string]int{"Small": 1, "Large": 20_000} {
+		req := ask{object: deployment(object{"pad": strings.Repeat("y", size)})}.request(t)
+		d, err := set.Review(ctx, req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"error deny a: memory ran short"}, summary(d)); diff != "" {
+			t.Errorf("%s: Review(...) names the cause that the caller gave: -want, +got:\n%s", name, diff)
+		}
+		m, err := set.Patch(ctx, req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(mutation{Errors: []string{"policy b: memory ran short"}}, mutationOf(m)); diff != "" {
+			t.Errorf("%s: Patch(...) names the cause that the caller gave: -want, +got:\n%s", name, diff)
+		}
+	}
+}
+
 // TestReviewLeavesTheEvaluatorBehind has a policy that matches an expression
 // against a long text, which looks for no deadline until it is done.
 func TestReviewLeavesTheEvaluatorBehind(t *testing.T) {
