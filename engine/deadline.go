@@ -15,40 +15,53 @@ import (
 const maxInline = 16 << 10
 
 // inTime runs n steps one after another and returns the answers of those that
-// were done before ctx ended, in their order. Unless it runs them inline it returns
-// by then even where a step goes on: the step is left behind to finish by itself,
-// and its answer is dropped.
-func inTime[T any](ctx context.Context, n int, inline bool, step func(i int, cancel topdown.Cancel) T) []T {
+// were done before ctx ended, in their order. A step that panics answers broken.
+// Unless it runs them inline it returns by then even where a step goes on: the step
+// is left behind to finish by itself, its answer is dropped, and left is closed
+// when it has finished. Where nothing was left behind, left is nil.
+func inTime[T any](ctx context.Context, n int, inline bool, broken T, step func(i int, cancel topdown.Cancel) T) (answers []T, left <-chan struct{}) {
+	if ctx.Err() != nil {
+		return nil, nil
+	}
 	cancel := topdown.NewCancel()
+	safe := func(i int) (answer T) {
+		defer func() {
+			if recover() != nil {
+				answer = broken
+			}
+		}()
+		return step(i, cancel)
+	}
 	if inline {
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()
-		return untilCancelled(n, cancel, step)
+		return untilCancelled(n, cancel, safe), nil
 	}
-	done := make(chan T, n)
+	done, ended := make(chan T, n), make(chan struct{})
 	go func() {
+		defer close(ended)
 		growStack()
 		for i := 0; i < n && !cancel.Cancelled(); i++ {
-			done <- step(i, cancel)
+			done <- safe(i)
 		}
 	}()
-	answers := make([]T, 0, n)
+	answers = make([]T, 0, n)
 	for range n {
 		select {
 		case answer := <-done:
 			answers = append(answers, answer)
 		case <-ctx.Done():
 			cancel.Cancel()
-			return answers
+			return answers, ended
 		}
 	}
-	return answers
+	return answers, nil
 }
 
-func untilCancelled[T any](n int, cancel topdown.Cancel, step func(i int, cancel topdown.Cancel) T) []T {
+func untilCancelled[T any](n int, cancel topdown.Cancel, step func(i int) T) []T {
 	answers := make([]T, 0, n)
 	for i := 0; i < n && !cancel.Cancelled(); i++ {
-		answers = append(answers, step(i, cancel))
+		answers = append(answers, step(i))
 	}
 	return answers
 }

@@ -61,6 +61,9 @@ type Decision struct {
 	// Passed says why no policy was asked, where none was for a reason of the
 	// Set: an excluded namespace, an exempt user, a deletion in progress.
 	Passed string
+	// Left is closed when what went on beyond the deadline has ended: until then it
+	// uses a processor and holds the request. It is nil where nothing did.
+	Left <-chan struct{}
 }
 
 // An Excuse names an exception and the policy that it kept from being asked.
@@ -105,6 +108,8 @@ type Mutation struct {
 	Errors []*PolicyError
 	// Request is the request with the patched object, for a review that follows.
 	Request *Request
+	// Left is what it is in a [Decision].
+	Left <-chan struct{}
 }
 
 // An ObjectRef names an object for people.

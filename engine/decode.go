@@ -39,6 +39,9 @@ type decoder struct {
 	pairs   [][2]*ast.Term // a stack of the members of the objects being read
 	items   []*ast.Term    // a stack of the items of the arrays being read
 	managed string         // the managedFields that were last set aside
+
+	headOnly bool // objects are passed over
+	head     int  // how many bytes of the head were read
 }
 
 // newDecoder returns a decoder of src.

@@ -52,13 +52,23 @@ func (e *evaluation) ask(ctx context.Context, p *policy, q *query, parameters *a
 	})
 	switch {
 	case topdown.IsCancel(err):
-		return nil, errOutOfTime
+		return nil, stopped(ctx)
 	case err != nil:
 		return nil, withoutValues(err)
 	case value == nil:
 		return nil, errUndefined
 	}
 	return value, nil
+}
+
+// stopped says why the policies were stopped that had not answered yet: because
+// of time, unless the caller gave another cause.
+func stopped(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if cause == nil || errors.Is(cause, context.DeadlineExceeded) || errors.Is(cause, context.Canceled) {
+		return errOutOfTime
+	}
+	return cause
 }
 
 func (e *evaluation) query(p *policy, q *query, parameters *ast.Term) *topdown.Query {

@@ -118,3 +118,50 @@ func TestStrings(t *testing.T) {
 		})
 	}
 }
+
+// tiny and tinier are numbers that JSON permits and that big.Rat, by which OPA
+// compares, does not read: it panics.
+const tiny, tinier = "1e-2000000", "1e-2000001"
+
+// TestPanics has policies that make the evaluator panic among others, for
+// requests that are judged on the caller's goroutine and on one of their own: a
+// panic on that one would end the process.
+func TestPanics(t *testing.T) {
+	const at = `"path": ["spec", "x"]`
+	set := setOf(t,
+		policy("a", `violation contains {"msg": "here"}`),
+		policy("compares", `violation contains {"msg": "m"} if input.review.object.spec.x > 0.5`),
+		policy("ratchets", `violation contains {"msg": "m", `+at+`} if input.review.object.spec.x`),
+		policy("z", `violation contains {"msg": "here"}`),
+		policy("patches", add(`{"path": ["metadata", "labels", "team"], "value": "x"}`)),
+		policy("sets", add(`{`+at+`, "op": "set", "value": input.review.oldObject.spec.x}`)),
+	)
+	for name, size := range map[string]int{"Small": 1, "Large": 20_000} {
+		t.Run(name, func(t *testing.T) {
+			body := string(ask{operation: "UPDATE", object: deployment(object{"x": "NOW", "pad": strings.Repeat("y", size)}), old: deployment(object{"x": "OLD"})}.json(t))
+			req, err := engine.Decode([]byte(strings.NewReplacer(`"NOW"`, tiny, `"OLD"`, tinier).Replace(body)))
+			if err != nil {
+				t.Fatalf("Decode(...): %v", err)
+			}
+			d, err := set.Review(t.Context(), req.At(now), nil)
+			if err != nil {
+				t.Fatalf("Review(...): %v", err)
+			}
+			want := []string{"deny a : here", "deny z : here", "error deny compares: the evaluator panicked", "error deny ratchets: the evaluator panicked"}
+			if diff := cmp.Diff(want, summary(d)); diff != "" {
+				t.Errorf("A panic is the error of one policy: -want, +got:\n%s", diff)
+			}
+			m, err := set.Patch(t.Context(), req.At(now), nil)
+			if err != nil {
+				t.Fatalf("Patch(...): %v", err)
+			}
+			patched := mutation{
+				Patch: `[{"op":"add","path":"/metadata/labels","value":{"team":"x"}}]`, Policies: []string{"patches"},
+				Errors: []string{"policy sets: patch: the evaluator panicked"},
+			}
+			if diff := cmp.Diff(patched, mutationOf(m)); diff != "" {
+				t.Errorf("A panic is the error of one policy: -want, +got:\n%s", diff)
+			}
+		})
+	}
+}

@@ -43,21 +43,32 @@ func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutatio
 		unchanged.Errors = neverRefusing(asked.errs)
 		return unchanged, nil
 	}
-	answers := inTime(ctx, 1, req.size <= maxInline, func(_ int, cancel topdown.Cancel) *Mutation {
+	answers, left := inTime(ctx, 1, req.size <= maxInline, nil, func(_ int, cancel topdown.Cancel) *Mutation {
 		pt := &patcher{req: complete, inv: inv, cancel: cancel}
 		return pt.mutate(ctx, asked)
 	})
-	if len(answers) == 0 {
-		for _, a := range asked.policies {
-			asked.errs = append(asked.errs, &PolicyError{Policy: a.policy.info.Name, Err: errOutOfTime})
-		}
-		unchanged.Errors = neverRefusing(asked.errs)
+	unchanged.Left = left
+	switch {
+	case len(answers) == 0:
+		unchanged.Errors = neverRefusing(asked.allFailed(stopped(ctx)))
+		return unchanged, nil
+	case answers[0] == nil:
+		unchanged.Errors = neverRefusing(asked.allFailed(errPanicked))
 		return unchanged, nil
 	}
 	m := answers[0]
 	m.Revision, m.Object = s.revision, req.Ref()
 	m.Errors = neverRefusing(append(asked.errs, m.Errors...))
 	return m, nil
+}
+
+// allFailed returns an error for each policy: what kept it from being asked, else err.
+func (a askedSet) allFailed(err error) []*PolicyError {
+	errs := a.errs
+	for _, p := range a.policies {
+		errs = append(errs, &PolicyError{Policy: p.policy.info.Name, Err: err})
+	}
+	return errs
 }
 
 // neverRefusing returns errs as errors that refuse nothing: what is wrong with an
@@ -187,25 +198,39 @@ func (pt *patcher) ask(ctx context.Context, object *ast.Term, policies []asking)
 	var changes []change
 	broken := map[string]error{}
 	for _, a := range policies {
-		value, err := e.ask(ctx, a.policy, a.policy.patches, a.settings.parameters)
-		if err == nil {
-			err = eachItem(value, func(item *ast.Term) error {
-				c, err := readChange(item)
-				if err != nil {
-					return err
-				}
-				c.policy = a.policy.info.Name
-				if pt.permits(&c, object) && c.changes(object) {
-					changes = append(changes, c)
-				}
-				return nil
-			})
-		}
+		wanted, err := pt.askOne(ctx, e, object, a)
 		if err != nil {
 			broken[a.policy.info.Name] = fmt.Errorf("patch: %w", err)
 		}
+		changes = append(changes, wanted...)
 	}
 	return changes, broken
+}
+
+// askOne returns the changes that one policy asks for. Values are compared, at
+// which the evaluator's code panics for some numbers: that is the policy's error.
+func (pt *patcher) askOne(ctx context.Context, e *evaluation, object *ast.Term, a asking) (changes []change, err error) {
+	defer func() {
+		if recover() != nil {
+			changes, err = nil, errPanicked
+		}
+	}()
+	value, err := e.ask(ctx, a.policy, a.policy.patches, a.settings.parameters)
+	if err != nil {
+		return nil, err
+	}
+	err = eachItem(value, func(item *ast.Term) error {
+		c, err := readChange(item)
+		if err != nil {
+			return err
+		}
+		c.policy = a.policy.info.Name
+		if pt.permits(&c, object) && c.changes(object) {
+			changes = append(changes, c)
+		}
+		return nil
+	})
+	return changes, err
 }
 
 // withObject returns the request with object in place of its own.

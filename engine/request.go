@@ -72,9 +72,9 @@ func (d *decoder) review(r *Request) error {
 		}
 		switch key {
 		case "apiVersion":
-			apiVersion, err = d.value(plain)
+			apiVersion, err = d.small()
 		case "kind":
-			kind, err = d.value(plain)
+			kind, err = d.small()
 		case "request":
 			*r = Request{size: len(d.src)}
 			found, err = d.request(r)
@@ -108,7 +108,7 @@ func checkEnvelope(apiVersion, kind *ast.Term, found bool) error {
 // request reads the AdmissionRequest. It reports false where there is none, but null.
 func (d *decoder) request(r *Request) (bool, error) {
 	if d.next() != '{' {
-		t, err := d.value(plain)
+		t, err := d.small()
 		if err == nil && isPresent(t) {
 			err = d.malformed("the request is not a JSON object")
 		}
@@ -129,7 +129,7 @@ func (d *decoder) request(r *Request) (bool, error) {
 			r.old, r.oldManaged, err = d.manifest()
 		default:
 			var value *ast.Term
-			value, err = d.value(plain)
+			value, err = d.small()
 			r.fields = append(r.fields, [2]*ast.Term{d.textTerm(key), value})
 		}
 		if err != nil {
@@ -140,6 +140,9 @@ func (d *decoder) request(r *Request) (bool, error) {
 
 // manifest reads an object or null.
 func (d *decoder) manifest() (*ast.Term, string, error) {
+	if d.headOnly {
+		return nil, "", d.skip()
+	}
 	d.managed = ""
 	t, err := d.value(manifest)
 	if err != nil || !isPresent(t) {

@@ -75,6 +75,9 @@ func TestDecodeRefuses(t *testing.T) {
 			if req, err := engine.Decode([]byte(body)); err == nil {
 				t.Errorf("Decode(%q): got the request %s, want an error", body, req.UID())
 			}
+			if req, err := engine.DecodeHead([]byte(body)); err == nil && !strings.HasPrefix(name, "ObjectIs") {
+				t.Errorf("DecodeHead(%q): got the request %s, want an error", body, req.UID())
+			}
 		})
 	}
 }

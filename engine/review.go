@@ -29,12 +29,13 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 	asked := s.asked(req, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
 	d.Excused, d.Errors = asked.excused, asked.errs
 	rv := newReviewer(s, req, inv)
-	verdicts := inTime(ctx, len(asked.policies), req.size <= maxInline, func(i int, cancel topdown.Cancel) verdict {
+	verdicts, left := inTime(ctx, len(asked.policies), req.size <= maxInline, verdict{err: errPanicked}, func(i int, cancel topdown.Cancel) verdict {
 		return rv.review(ctx, cancel, asked.policies[i])
 	})
+	d.Left = left
 	for i, a := range asked.policies {
 		d.Evaluated = append(d.Evaluated, a.policy.info.Name)
-		v := verdict{err: errOutOfTime}
+		v := verdict{err: stopped(ctx)}
 		if i < len(verdicts) {
 			v = verdicts[i]
 		}

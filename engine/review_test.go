@@ -331,21 +331,45 @@ func TestReviewAnswersInTime(t *testing.T) {
 	}
 }
 
+func TestReviewSaysWhyItWasStopped(t *testing.T) {
+	set := setOf(t, policy("a", noReplicas), policy("b", add(`{"path": ["metadata", "labels", "x"], "value": "y"}`)))
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("memory ran short"))
+	for name, size := range map[string]int{"Small": 1, "Large": 20_000} {
+		req := ask{object: deployment(object{"pad": strings.Repeat("y", size)})}.request(t)
+		d, err := set.Review(ctx, req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"error deny a: memory ran short"}, summary(d)); diff != "" {
+			t.Errorf("%s: Review(...) names the cause that the caller gave: -want, +got:\n%s", name, diff)
+		}
+		m, err := set.Patch(ctx, req, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(mutation{Errors: []string{"policy b: memory ran short"}}, mutationOf(m)); diff != "" {
+			t.Errorf("%s: Patch(...) names the cause that the caller gave: -want, +got:\n%s", name, diff)
+		}
+	}
+}
+
 // TestReviewLeavesTheEvaluatorBehind has a policy that matches an expression
 // against a long text, which looks for no deadline until it is done.
 func TestReviewLeavesTheEvaluatorBehind(t *testing.T) {
 	set := setOf(t, policy("a", "violation contains {\"msg\": \"m\"} if regex.match(`((a{1,30}){1,30})c`, input.review.object.spec.text)"))
 	req := ask{object: deployment(object{"text": strings.Repeat("a", 1<<15)})}.request(t)
 	begin := time.Now()
-	if _, err := set.Review(t.Context(), req, nil); err != nil {
-		t.Fatal(err)
+	d, err := set.Review(t.Context(), req, nil)
+	if err != nil || d.Left != nil {
+		t.Fatalf("Review(...) with all the time it wants: %v, or something was left behind", err)
 	}
 	whole := time.Since(begin)
 
 	ctx, cancel := context.WithTimeout(t.Context(), whole/10)
 	defer cancel()
 	begin = time.Now()
-	d, err := set.Review(ctx, req, nil)
+	d, err = set.Review(ctx, req, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,6 +378,42 @@ func TestReviewLeavesTheEvaluatorBehind(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"error deny a: ran out of time"}, summary(d)); diff != "" {
 		t.Errorf("Who was too slow is named: -want, +got:\n%s", diff)
+	}
+	assertLeft(t, "Review", d.Left)
+}
+
+// TestPatchLeavesTheEvaluatorBehind is the same for patches.
+func TestPatchLeavesTheEvaluatorBehind(t *testing.T) {
+	rule := "patch contains {\"path\": [\"metadata\", \"labels\", \"a\"], \"value\": \"b\"} if not regex.match(`((a{1,30}){1,30})c`, input.review.object.spec.text)"
+	set := setOf(t, policy("a", rule))
+	req := ask{object: deployment(object{"text": strings.Repeat("a", 1<<15)})}.request(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	m, err := set.Patch(ctx, req, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(mutation{Errors: []string{"policy a: ran out of time"}}, mutationOf(m)); diff != "" {
+		t.Errorf("What was not asked for in time is not patched: -want, +got:\n%s", diff)
+	}
+	assertLeft(t, "Patch", m.Left)
+	if m, err = set.Patch(t.Context(), req, nil); err != nil || m.Left != nil {
+		t.Errorf("Patch(...) with all the time it wants: got %v, and something left behind: %t", err, m.Left != nil)
+	}
+}
+
+// assertLeft holds that something was left behind, and waits for it to end.
+func assertLeft(t *testing.T, of string, left <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-left:
+		t.Errorf("%s(...) had ended when it answered, or left nothing to wait for", of)
+	default:
+	}
+	select {
+	case <-left:
+	case <-time.After(time.Minute):
+		t.Fatalf("%s(...): what was left behind is never reported to have ended", of)
 	}
 }
 

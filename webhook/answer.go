@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -42,25 +41,28 @@ type answer struct {
 	verdict  string
 	reason   string // why it is undecided, for metrics; one of few
 	fields   []zap.Field
+	left     <-chan struct{} // what the engine left behind
 }
 
 // answer asks the decider and returns by the deadline of t, even where the
-// decider does not. What t holds is given back when the decider ends: one that
-// runs on still uses a CPU.
+// decider does not. What t holds is given back when the decider ends, and what it
+// left behind: one that runs on still uses a CPU and memory.
 func (h *Handler) answer(ctx context.Context, t *turn, req *engine.Request) answer {
+	ctx, stop := context.WithCancelCause(ctx)
 	deciding, cancel := context.WithDeadline(ctx, t.decideBy)
 	done := make(chan answer, 1)
 	go func() {
 		defer t.leave()
+		defer stop(nil)
 		defer cancel()
-		done <- h.ask(deciding, t.door, req)
+		a := h.ask(deciding, t, req)
+		done <- a
+		if a.left != nil {
+			<-a.left
+		}
 	}()
-	late := time.NewTimer(time.Until(t.answerBy))
-	defer late.Stop()
-	var a answer
-	select {
-	case a = <-done:
-	case <-late.C:
+	a, inTime := attend(t, done, stop)
+	if !inTime {
 		a = h.undecided(t.door, req, "timeout", errTimeout)
 	}
 	a.response.UID = types.UID(req.UID())
@@ -70,25 +72,29 @@ func (h *Handler) answer(ctx context.Context, t *turn, req *engine.Request) answ
 
 // ask asks the decider. A panic is a failure to decide; neither the answer nor
 // the log has its value, which may hold parts of the object.
-func (h *Handler) ask(ctx context.Context, at door, req *engine.Request) (a answer) {
+func (h *Handler) ask(ctx context.Context, t *turn, req *engine.Request) (a answer) {
+	at := t.door
 	defer func() {
 		if p := recover(); p != nil {
 			h.log.Error("panicked", zap.String("uid", req.UID()), zap.String("panic", panicText(p)), zap.ByteString("stack", debug.Stack()))
 			a = h.undecided(at, req, "panic", errPanic)
 		}
 	}()
+	if t.tooHeavy {
+		return h.undecided(at, req, "too_heavy", errTooHeavy)
+	}
 	if at == mutate {
 		m, err := h.decider.Patch(ctx, req)
 		if err != nil {
-			return h.failed(at, req, err)
+			return h.failed(ctx, at, req, err)
 		}
-		return patchAnswer(m)
+		return patchAnswer(m).because(ctx)
 	}
 	d, err := h.decider.Review(ctx, at.part(), req)
 	if err != nil {
-		return h.failed(at, req, err)
+		return h.failed(ctx, at, req, err)
 	}
-	return reviewAnswer(d)
+	return reviewAnswer(d).because(ctx)
 }
 
 // panicText describes a panic by its type, or by its text where the runtime wrote
@@ -106,10 +112,20 @@ var (
 	errPanic   = errors.New("a defect in Lintel kept it from deciding")
 )
 
-func (h *Handler) failed(at door, req *engine.Request, err error) answer {
+// because names the reason why policies could not decide, where it was not theirs.
+func (a answer) because(ctx context.Context) answer {
+	if a.reason != "" && errors.Is(context.Cause(ctx), errMemory) {
+		a.reason = "memory"
+	}
+	return a
+}
+
+func (h *Handler) failed(ctx context.Context, at door, req *engine.Request, err error) answer {
 	switch {
 	case errors.Is(err, ErrNotReady):
 		return answer{refusal: refuse(http.StatusServiceUnavailable, "not_ready", "%s", ErrNotReady), verdict: undecided, reason: "not_ready"}
+	case errors.Is(context.Cause(ctx), errMemory):
+		return h.undecided(at, req, "memory", errMemory)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return h.undecided(at, req, "timeout", errTimeout)
 	}
@@ -172,7 +188,7 @@ func status(code int32, reason metav1.StatusReason, text string) *metav1.Status 
 
 // reviewAnswer is what the API server is told of a decision.
 func reviewAnswer(d *engine.Decision) answer {
-	a := answer{verdict: verdictOf(d)}
+	a := answer{verdict: verdictOf(d), left: d.Left}
 	a.response.Allowed = d.Allowed()
 	a.response.Warnings = d.Warnings()
 	switch {
@@ -220,7 +236,7 @@ func undecidedText(d *engine.Decision) string {
 
 // patchAnswer is what the API server is told of a mutation.
 func patchAnswer(m *engine.Mutation) answer {
-	a := answer{verdict: allowed}
+	a := answer{verdict: allowed, left: m.Left}
 	a.response.Allowed = true
 	warnings := m.Warnings
 	for _, e := range m.Errors {

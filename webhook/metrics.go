@@ -49,6 +49,7 @@ func newMetrics(cfg Config, g *gate) (*metrics, error) {
 		m.requests, m.decisions, m.errors, m.shed, m.duration,
 		gauge("inflight_bytes", "Bytes of bodies that are held.", g.held.Load),
 		gauge("queue_length", "Requests that wait for room.", g.waiting.Load),
+		gauge("running", "Requests that are being decided, with those that were answered without.", g.running.Load),
 	}
 	if cfg.Revision != nil {
 		collectors = append(collectors, revision(cfg.Revision))

@@ -101,7 +101,7 @@ func isIdentity(encodings []string) bool {
 // decode reads a review. Its first byte has to be that of a JSON object: a
 // decoder that also knows YAML is never reached by it, and neither is white space
 // without end.
-func decode(body []byte) (_ *engine.Request, what *refusal) {
+func decode(body []byte, headOnly bool) (_ *engine.Request, what *refusal) {
 	if len(body) == 0 || body[0] != '{' {
 		return nil, refuse(http.StatusBadRequest, "body", "the body is no JSON object")
 	}
@@ -110,7 +110,11 @@ func decode(body []byte) (_ *engine.Request, what *refusal) {
 			what = refuse(http.StatusInternalServerError, "panic", "the review could not be read because of a defect in Lintel")
 		}
 	}()
-	req, err := engine.Decode(body)
+	read := engine.Decode
+	if headOnly {
+		read = engine.DecodeHead
+	}
+	req, err := read(body)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "review", "%s", engine.Printable(err.Error()))
 	}

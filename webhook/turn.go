@@ -23,19 +23,25 @@ type turn struct {
 	decideBy time.Time // the decider's deadline
 	answerBy time.Time // ours, a little later
 	bytes    int
+	tooHeavy bool // to be judged
 	queued   time.Duration
 
-	gate *gate
-	held int64 // bytes
-	slot bool
-	once sync.Once
+	gate   *gate
+	held   int64 // bytes
+	memory int64 // bytes
+	slot   bool
+	once   sync.Once
 }
 
 // leave gives back what the turn holds. It may be called more than once.
 func (t *turn) leave() {
 	t.once.Do(func() {
 		if t.slot {
+			t.gate.running.Add(-1)
 			t.gate.slots.Release(1)
+		}
+		if t.memory > 0 {
+			t.gate.memory.Release(t.memory)
 		}
 		if t.held > 0 {
 			t.gate.bytes.Release(t.held)
@@ -85,20 +91,27 @@ func (t *turn) share(percent time.Duration) time.Time {
 	return t.accepted.Add(t.decideBy.Sub(t.accepted) * percent / 100)
 }
 
-// A gate bounds what is held and decided at a time. Both bounds are first come,
-// first served.
+// A gate bounds what is held and decided at a time. Each bound is first come,
+// first served. They are passed in this order: bytes of bodies, memory for heavy
+// reviews, slots; what waits for one holds nothing of those after it, so that none
+// waits in a circle.
 type gate struct {
-	bytes, slots *semaphore.Weighted
-	maxQueue     int64
-	held         atomic.Int64 // bytes
-	waiting      atomic.Int64 // requests
+	bytes, memory, slots *semaphore.Weighted
+	maxMemory, minHeavy  int64
+	maxQueue             int64
+	held                 atomic.Int64 // bytes
+	waiting              atomic.Int64 // requests
+	running              atomic.Int64 // requests
 }
 
 func newGate(cfg Config) *gate {
 	return &gate{
-		bytes:    semaphore.NewWeighted(cfg.MaxBytes),
-		slots:    semaphore.NewWeighted(int64(cfg.MaxConcurrent)),
-		maxQueue: int64(cfg.MaxQueue),
+		bytes:     semaphore.NewWeighted(cfg.MaxBytes),
+		memory:    semaphore.NewWeighted(cfg.MaxMemory),
+		slots:     semaphore.NewWeighted(int64(cfg.MaxConcurrent)),
+		maxMemory: cfg.MaxMemory,
+		minHeavy:  cfg.MaxMemory / int64(max(1, cfg.MaxConcurrent/2)),
+		maxQueue:  int64(cfg.MaxQueue),
 	}
 }
 
@@ -136,6 +149,7 @@ func (h *Handler) await(ctx context.Context, t *turn) *refusal {
 		return overloaded("queue")
 	}
 	t.slot = true
+	h.gate.running.Add(1)
 	t.queued = time.Since(began)
 	return nil
 }

@@ -14,6 +14,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime"
 	"time"
@@ -83,6 +84,11 @@ type Config struct {
 	// MaxBytes is how many bytes of all bodies together are held at a time. If
 	// zero, twice MaxBody; it has to be more than MaxBody.
 	MaxBytes int64
+	// MaxMemory is how much memory those that are decided may take together, as
+	// [engine.Weight] has it, in bytes. A review that weighs more is not judged: its
+	// policies could not decide. If zero, half of GOMEMLIMIT, and 512 MiB where that
+	// is not set; at least 64 MiB.
+	MaxMemory int64
 	// MaxConcurrent is how many requests are decided at a time. If zero, four for
 	// each CPU: deciding keeps a CPU busy, save when it waits for a namespace.
 	MaxConcurrent int
@@ -140,6 +146,9 @@ func (cfg Config) withDefaults() Config {
 	if cfg.MaxBytes == 0 {
 		cfg.MaxBytes = 2 * cfg.MaxBody
 	}
+	if cfg.MaxMemory == 0 {
+		cfg.MaxMemory = defaultMemory()
+	}
 	if cfg.MaxConcurrent == 0 {
 		cfg.MaxConcurrent = 4 * runtime.GOMAXPROCS(0)
 	}
@@ -162,6 +171,8 @@ func (cfg Config) check() error {
 		return errors.New("webhook: Config.MaxBody is negative")
 	case cfg.MaxBytes <= cfg.MaxBody:
 		return errors.New("webhook: Config.MaxBytes is not more than MaxBody")
+	case cfg.MaxMemory < minMemory:
+		return fmt.Errorf("webhook: Config.MaxMemory is less than %d", minMemory)
 	case cfg.MaxConcurrent < 0:
 		return errors.New("webhook: Config.MaxConcurrent is negative")
 	case cfg.MaxQueue < 0:
@@ -226,11 +237,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, at door, accepte
 	body, refusal := h.read(w, r, t)
 	if refusal == nil {
 		t.bytes = len(body)
+		refusal = h.weigh(r.Context(), t, body)
+	}
+	if refusal == nil {
 		refusal = h.await(r.Context(), t)
 	}
 	var req *engine.Request
 	if refusal == nil {
-		req, refusal = decode(body)
+		req, refusal = decode(body, t.tooHeavy)
 	}
 	if refusal != nil {
 		t.leave()

@@ -83,54 +83,77 @@ func review(uid, name string) string {
 
 // A served is a Server with a Handler, and a client that trusts it.
 type served struct {
-	address string
-	client  *http.Client
-	roots   *x509.CertPool
-	cancel  context.CancelFunc
-	done    chan error
-	server  *webhook.Server
+	address   string
+	client    *http.Client
+	authority []byte // its certificate
+	roots     *x509.CertPool
+	cancel    context.CancelFunc
+	done      chan error
+	server    *webhook.Server
 }
 
 // serve starts a server for cfg on a port of loopback. It is stopped when the
 // test ends, if not before.
 func serve(t *testing.T, cfg webhook.Config, lameDuck time.Duration) *served {
 	t.Helper()
+	return serveWith(t, cfg, webhook.ServerConfig{LameDuck: lameDuck})
+}
+
+// serveWith is serve with more said about the server.
+func serveWith(t *testing.T, cfg webhook.Config, server webhook.ServerConfig) *served {
+	t.Helper()
+	s, err := start(t.Context(), cfg, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.client.CloseIdleConnections()
+		s.cancel()
+	})
+	return s
+}
+
+// start makes all that a server needs, and starts it.
+func start(ctx context.Context, cfg webhook.Config, with webhook.ServerConfig) (*served, error) {
 	authority, err := certs.NewAuthority(time.Now(), time.Hour)
 	if err != nil {
-		t.Fatalf("NewAuthority(...): %v", err)
+		return nil, err
 	}
 	pair, err := authority.Issue([]string{"127.0.0.1"}, time.Now(), time.Hour)
 	if err != nil {
-		t.Fatalf("Issue(...): %v", err)
+		return nil, err
 	}
 	source, err := certs.NewSource(pair, time.Now())
 	if err != nil {
-		t.Fatalf("NewSource(...): %v", err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("listen: %v", err)
+		return nil, err
 	}
 	handler, err := webhook.New(cfg)
 	if err != nil {
-		t.Fatalf("New(...): %v", err)
+		return nil, err
 	}
-	server, err := webhook.NewServer(webhook.ServerConfig{Listener: listener, GetCertificate: source.GetCertificate, LameDuck: lameDuck, Grace: 3 * time.Second})
+	if with.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	with.GetCertificate, with.Grace = source.GetCertificate, 3*time.Second
+	server, err := webhook.NewServer(with)
 	if err != nil {
-		t.Fatalf("NewServer(...): %v", err)
+		return nil, err
 	}
 	for _, path := range webhook.Paths() {
 		server.Register(path, handler)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	s := &served{address: listener.Addr().String(), roots: x509.NewCertPool(), cancel: cancel, done: make(chan error, 1), server: server}
-	s.roots.AppendCertsFromPEM(authority.Pair().Certificate)
-	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}, ForceAttemptHTTP2: true}}
+	ctx, cancel := context.WithCancel(ctx)
+	s := newClient(with.Listener.Addr().String(), authority.Pair().Certificate)
+	s.cancel, s.done, s.server = cancel, make(chan error, 1), server
 	go func() { s.done <- server.Start(ctx) }()
-	t.Cleanup(func() {
-		s.client.CloseIdleConnections()
-		cancel()
-	})
+	return s, nil
+}
+
+// newClient returns a client of what is served at address with a certificate of authority.
+func newClient(address string, authority []byte) *served {
+	s := &served{address: address, authority: authority, roots: x509.NewCertPool()}
+	s.roots.AppendCertsFromPEM(authority)
+	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}, ForceAttemptHTTP2: true}}
 	return s
 }
 

@@ -1,0 +1,195 @@
+package webhook_test
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/webhook"
+)
+
+// update is a review that changes a Deployment; spec and old are JSON.
+func update(spec, old string) string {
+	object := func(spec string) string {
+		return `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"spec":` + spec + `}`
+	}
+	return `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"UPDATE","kind":{"group":"apps","version":"v1","kind":"Deployment"},` +
+		`"resource":{"group":"apps","version":"v1","resource":"deployments"},"name":"web","namespace":"shop","userInfo":{"username":"ann"},` +
+		`"object":` + object(spec) + `,"oldObject":` + object(old) + `}}`
+}
+
+// containers is the spec of a Deployment with that list of containers.
+func containers(list string) string {
+	return `{"template":{"spec":{"containers":[` + list + `]}}}`
+}
+
+// amplify has a policy that keeps more text the longer it runs.
+const amplify = `# METADATA
+# custom: {severity: high, match: {kinds: [{apiGroups: [apps], kinds: [Deployment]}]}}
+package lintel.pods
+
+violation contains {"msg": "m"} if count([s | some i in numbers.range(1, 20000); s := sprintf("%0100000d", [i])]) < 0
+`
+
+// childMemory is what a child may use. All that is Go's stays below, for the
+// collector sees to it, but for what evaluators make from one look to the next
+// and until they stop: a quarter leaves room for that. The process itself has the
+// text of the program on top.
+const (
+	childMemory = 192 << 20
+	maxPeak     = childMemory + childMemory/4
+	maxResident = maxPeak + 64<<20
+)
+
+// TestMemoryIsBounded sends what takes gigabytes when it is judged all at once,
+// or once, by a careless policy, to a process of its own.
+func TestMemoryIsBounded(t *testing.T) {
+	dense := func(item string, n int) string { return update(containers(strings.Repeat(item+",", n)+"{}"), `{}`) }
+	cases := map[string]struct {
+		reason string
+		rules  string
+		bodies []string
+		says   string
+		room   bool // for small reviews meanwhile
+	}{
+		"HeavyRequests": {
+			reason: "Sixteen reviews of up to 3 MiB with a million values each are judged one after another, or not at all.",
+			bodies: []string{dense("{}", 1<<20), dense("0", 3<<19), dense("{}", 150_000), dense(`{"name":"c"}`, 50_000)},
+			says:   "could not decide: judging it would take too much memory",
+			room:   true,
+		},
+		"CarelessPolicy": {
+			reason: "A policy that takes memory without end is stopped.",
+			rules:  amplify,
+			bodies: []string{dense("{}", 1)},
+			says:   "could not decide: memory ran short",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			c := startChild(t, tc.rules, childMemory)
+			var group sync.WaitGroup
+			var said atomic.Int64
+			for i := range 16 {
+				group.Go(func() {
+					got := c.post(t, webhook.PathDeny+"?timeout=9s", tc.bodies[i%len(tc.bodies)])
+					assertNotAllowed(t, tc.reason, got)
+					if strings.Contains(got.body, tc.says) {
+						said.Add(1)
+					}
+				})
+			}
+			for range 10 {
+				if got := c.post(t, webhook.PathDeny+"?timeout=9s", review("u", "good")); tc.room && got.code != http.StatusOK {
+					t.Errorf("%s\na small review meanwhile: want an answer, got %d %s", tc.reason, got.code, got.body)
+				}
+			}
+			group.Wait()
+			await(t, "small reviews are answered", func() bool { return c.post(t, webhook.PathDeny, review("u", "good")).code == http.StatusOK })
+			if said.Load() == 0 {
+				t.Errorf("%s\nno answer says %q", tc.reason, tc.says)
+			}
+			c.assertBounded(t, tc.reason)
+		})
+	}
+}
+
+// assertNotAllowed holds that a request was refused, or sent away in good order.
+func assertNotAllowed(t *testing.T, reason string, got answer) {
+	t.Helper()
+	switch got.code {
+	case http.StatusOK:
+		if res := got.response(t); res.Allowed || res.UID != "u" {
+			t.Errorf("%s\nwant a refusal, got %s", reason, got.body)
+		}
+	case http.StatusTooManyRequests:
+		if got.header.Get("Retry-After") != "1" {
+			t.Errorf("%s\n429 without Retry-After", reason)
+		}
+	case http.StatusRequestTimeout:
+	default:
+		t.Errorf("%s\ngot %d %s", reason, got.code, got.body)
+	}
+}
+
+// assertBounded ends the child and holds that it never took too much memory.
+func (c *child) assertBounded(t *testing.T, reason string) {
+	t.Helper()
+	last := c.end(t)
+	t.Logf("idle %d MiB, peak %d MiB, resident %s", last.Idle>>20, last.Peak>>20, last.Resident)
+	if last.Peak > maxPeak {
+		t.Errorf("%s\nmemory: want at most %d MiB, got %d", reason, maxPeak>>20, last.Peak>>20)
+	}
+	resident, err := strconv.Atoi(strings.TrimSuffix(last.Resident, " kB"))
+	if err == nil && !underRace && resident<<10 > maxResident {
+		t.Errorf("%s\nresident memory: want at most %d MiB, got %d", reason, maxResident>>20, resident>>10)
+	}
+}
+
+// TestLargestReviewIsJudged sends the largest review that an API server sends: a
+// request of 3 MiB and the largest object that etcd stores, both of characters
+// that are escaped as six.
+func TestLargestReviewIsJudged(t *testing.T) {
+	escaped := func(n int) string { return containers(`{"name":"a","args":["` + strings.Repeat(`\u003c`, n) + `"]}`) }
+	c := startChild(t, "", childMemory)
+	got := c.post(t, webhook.PathDeny+"?timeout=9s", update(escaped(3<<20), escaped(3<<19)))
+	var res *admissionv1.AdmissionResponse
+	if got.code == http.StatusOK {
+		res = got.response(t)
+	}
+	if res == nil || res.Allowed || res.Result.Code == http.StatusTooManyRequests || !strings.Contains(res.Result.Message, "probes") {
+		t.Errorf("want it judged, got %d %.500s", got.code, got.body)
+	}
+	c.assertBounded(t, "The largest review fits.")
+}
+
+// TestHeavyReviewsLeaveRoom holds that heavy reviews take at most half of the
+// slots, and give back what they take.
+func TestHeavyReviewsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	registry := prometheus.NewRegistry()
+	s := serve(t, webhook.Config{MaxConcurrent: 4, Metrics: registry, Decider: webhook.Funcs{
+		ReviewFunc: func(_ context.Context, _ engine.Part, req *engine.Request) (*engine.Decision, error) {
+			if strings.HasPrefix(req.Ref().Name, "heavy") {
+				<-release
+			}
+			return &engine.Decision{}, nil
+		},
+	}}, 0)
+	heavy := review("u", "heavy"+strings.Repeat("y", 600_000))
+	codes := make(chan int)
+	for range 4 {
+		go func() { codes <- s.post(t, webhook.PathValidate+"?timeout=3s", heavy).code }()
+	}
+	for range 2 {
+		if code := <-codes; code != http.StatusTooManyRequests {
+			t.Errorf("the third heavy review: want 429, got %d", code)
+		}
+	}
+	if running := value(t, registry, "lintel_webhook_running"); running != 2 {
+		t.Errorf("heavy reviews at a time, with 4 slots: want 2, got %v", running)
+	}
+	if got := s.post(t, webhook.PathValidate+"?timeout=3s", review("u", "light")); got.code != http.StatusOK {
+		t.Errorf("a light review meanwhile: want 200, got %d", got.code)
+	}
+	close(release)
+	for range 2 {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("a heavy review that has its turn: want 200, got %d", code)
+		}
+	}
+	for range 5 {
+		if got := s.post(t, webhook.PathValidate+"?timeout=3s", heavy); got.code != http.StatusOK {
+			t.Errorf("one heavy review after another: want 200, got %d", got.code)
+		}
+	}
+}

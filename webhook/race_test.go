@@ -1,0 +1,6 @@
+//go:build race
+
+package webhook_test
+
+// underRace says that the race detector takes memory too.
+const underRace = true
