@@ -30,7 +30,7 @@ e2e: controlplane ## Run only the tests against a real control plane.
 bench: ## Run the benchmarks.
 	go test -run '^$$' -bench . -benchmem ./bench/...
 
-demo: controlplane build ## Show Lintel deny, patch and admit what a real kubectl applies.
+demo: controlplane build ## Show Lintel deny, warn, record and patch what a real kubectl applies; stays up on a terminal.
 	go run ./e2e/demo
 
 lint: ## Run golangci-lint; the first time takes minutes, since it is built from source.

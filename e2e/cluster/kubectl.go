@@ -22,7 +22,7 @@ const couldNotRun = -1
 // home is the cluster's folder, so no setting of this machine's user counts.
 func (c *Cluster) Kubectl(ctx context.Context, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, filepath.Join(c.assets, kubectl), args...)
+	cmd := exec.CommandContext(ctx, c.KubectlPath(), args...)
 	cmd.Env = append(os.Environ(), "HOME="+c.folder.path, "KUBECONFIG="+c.Kubeconfig())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &errs
 	cmd.SysProcAttr = tied()
@@ -33,6 +33,9 @@ func (c *Cluster) Kubectl(ctx context.Context, stdin io.Reader, args ...string) 
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
+
+// KubectlPath is where kubectl is, for people who go on by themselves.
+func (c *Cluster) KubectlPath() string { return filepath.Join(c.assets, kubectl) }
 
 // runTied runs a command whose life is tied to its thread, and so keeps the
 // thread until the command has ended.

@@ -8,8 +8,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// cat prints a file.
+// cat types a cat command, and shows what comes of it.
 func (s *session) cat(file string) error {
+	s.say("$ cat %s", file)
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read a manifest: %w", err)

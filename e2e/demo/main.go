@@ -1,15 +1,16 @@
-// Command demo shows Lintel in front of a real API server: with real kubectl a
-// Deployment is denied with all that is wrong with it, and the mended one is
-// admitted and patched.
+// Command demo shows Lintel in front of a real API server. With real kubectl one
+// Deployment is denied in production with all that is wrong with it, warned about
+// in staging and recorded in development; mended, it is admitted and patched.
 //
 // Usage, anywhere in a checkout:
 //
 //	go run ./e2e/demo
 //
 // It builds what it needs, starts a control plane and Lintel on this machine,
-// prints each command as a user would type it with what comes of it, and removes
-// everything when it ends, by Ctrl-C too. What it shows it also checks. Exit code
-// 0: all went as it should; 1: something did not; 2: the demo could not be given.
+// prints each command as a user would type it with what comes of it, and checks
+// what it shows. On a terminal everything then stays up for its user to go on
+// with, until Ctrl-C. When it ends, it removes everything. Exit code 0: all went as
+// it should; 1: something did not; 2: the demo could not be given.
 package main
 
 import (
@@ -25,7 +26,7 @@ import (
 	"syscall"
 )
 
-func main() { os.Exit(exitCode(run(os.Stdout, os.Stderr), os.Stderr)) }
+func main() { os.Exit(exitCode(run(os.Stdin, os.Stdout, os.Stderr), os.Stderr)) }
 
 // errUnexpected reports that something did not go as it should.
 var errUnexpected = errors.New("not all went as it should: see above")
@@ -43,8 +44,9 @@ func exitCode(err error, stderr io.Writer) int {
 }
 
 // run gives the demo, and leaves nothing behind.
-func run(stdout, stderr io.Writer) (err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+func run(stdin, stdout *os.File, stderr io.Writer) (err error) {
+	// A terminal that is closed hangs up.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := enterCheckout(ctx); err != nil {
 		return err
@@ -54,7 +56,10 @@ func run(stdout, stderr io.Writer) (err error) {
 		return interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	return interrupted(ctx, s.play(ctx))
+	if err := s.play(ctx); err != nil || !attended(stdin, stdout) {
+		return interrupted(ctx, err)
+	}
+	return interrupted(ctx, s.stay(ctx, stdin))
 }
 
 // interrupted says instead of err that the demo was interrupted, where it was:

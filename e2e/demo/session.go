@@ -23,6 +23,7 @@ type session struct {
 	lintel  string // path of the binary
 	cluster *cluster.Cluster
 	gate    *gate.Gate
+	log     *os.File // of lintel, in its folder
 	plain   []string // lines of the Deployment as the API server makes it without Lintel
 	wrong   bool     // whether something did not go as it should
 }
@@ -37,9 +38,9 @@ func open(ctx context.Context, out, progress io.Writer) (*session, error) {
 		{"Building Kubernetes (minutes, the first time) ...", s.buildControlPlane},
 		{"Building lintel ...", s.buildLintel},
 		{"Starting etcd, kube-apiserver and kube-controller-manager ...", s.startCluster},
-		{"Starting lintel serve, with the policies that come with it ...", s.startLintel},
+		{"Starting lintel serve, with the policies that come with it and those in " + rollout + " ...", s.startLintel},
 	} {
-		s.say(step.what)
+		s.say("%s", step.what)
 		if err := step.do(ctx, progress); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
@@ -74,13 +75,7 @@ func (s *session) startCluster(ctx context.Context, _ io.Writer) error {
 	if s.cluster, err = cluster.Start(ctx, cluster.Config{Controllers: true}); err != nil {
 		return err
 	}
-	manifest, err := os.ReadFile(mended)
-	if err != nil {
-		return fmt.Errorf("read the Deployment: %w", err)
-	}
-	// Its own namespace comes later, with the audience watching.
-	elsewhere := strings.Replace(string(manifest), "namespace: shop", "namespace: default", 1)
-	stdout, stderr, code := s.cluster.Kubectl(ctx, strings.NewReader(elsewhere), "apply", "--dry-run=server", "-o", "yaml", "-f", "-")
+	stdout, stderr, code := s.cluster.Kubectl(ctx, nil, "apply", "--dry-run=server", "-o", "yaml", "-f", mended)
 	if code != 0 {
 		return fmt.Errorf("try the Deployment without Lintel: %s", strings.TrimSpace(stderr))
 	}
@@ -90,7 +85,13 @@ func (s *session) startCluster(ctx context.Context, _ io.Writer) error {
 
 func (s *session) startLintel(ctx context.Context, _ io.Writer) error {
 	var err error
-	s.gate, err = gate.Start(ctx, gate.Config{Binary: s.lintel, Cluster: s.cluster})
+	if s.log, err = os.Create(filepath.Join(s.folder, "lintel.log")); err != nil {
+		return fmt.Errorf("make a log for lintel: %w", err)
+	}
+	s.gate, err = gate.Start(ctx, gate.Config{
+		Binary: s.lintel, Cluster: s.cluster, Policies: []string{"embedded", rollout},
+		Args: []string{"--metrics-address", "127.0.0.1:0"}, Log: s.log,
+	})
 	return err
 }
 
@@ -102,6 +103,9 @@ func (s *session) close() error {
 	}
 	if s.cluster != nil {
 		errs = append(errs, s.cluster.Stop())
+	}
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
 	}
 	if s.folder != "" {
 		errs = append(errs, os.RemoveAll(s.folder))
@@ -135,23 +139,30 @@ func (s *session) quietly(ctx context.Context, args ...string) result {
 
 // check types a lintel check command, and shows what comes of it.
 func (s *session) check(ctx context.Context, args ...string) (result, error) {
-	args = append([]string{"check"}, args...)
-	s.say("$ lintel %s", strings.Join(args, " "))
+	s.say("$ lintel check %s", strings.Join(args, " "))
+	r, err := s.checkQuietly(ctx, args...)
+	if err == nil {
+		s.show(r)
+	}
+	return r, err
+}
+
+// checkQuietly runs lintel check without an audience.
+func (s *session) checkQuietly(ctx context.Context, args ...string) (result, error) {
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, s.lintel, args...)
+	cmd := exec.CommandContext(ctx, s.lintel, append([]string{"check"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	var exit *exec.ExitError
 	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
 		return result{}, fmt.Errorf("run lintel check: %w", err)
 	}
-	r := result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
-	s.show(r)
-	return r, nil
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}, nil
 }
 
-// show prints what a command printed, and an empty line.
+// show prints what a command printed, and an empty line. kubectl warns before it
+// says what it has done.
 func (s *session) show(r result) {
-	s.say("%s\n", strings.TrimSuffix(r.stdout+r.stderr, "\n"))
+	s.say("%s\n", strings.TrimSuffix(r.stderr+r.stdout, "\n"))
 }
 
 // expect holds that something is so, and says where it is not, unless that may be
