@@ -30,6 +30,9 @@ func Follow(ctx context.Context, cfg FollowConfig) error {
 	if cfg.Source == nil || cfg.Read == nil {
 		return errors.New("certs: FollowConfig.Source or Read is nil")
 	}
+	if cfg.Every < 0 {
+		return errors.New("certs: FollowConfig.Every is negative")
+	}
 	if cfg.Every == 0 {
 		cfg.Every = 5 * time.Second
 	}

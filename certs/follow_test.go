@@ -205,6 +205,22 @@ func TestFollowTells(t *testing.T) {
 	}
 }
 
+func TestFollowRefuses(t *testing.T) {
+	source := newSource(t, issue(t, newAuthority(t, year), []string{"a.test"}, day), now)
+	read := func(context.Context) (certs.Pair, error) { return certs.Pair{}, nil }
+	for name, cfg := range map[string]certs.FollowConfig{
+		"NoSource": {Read: read},
+		"NoRead":   {Source: source},
+		"Negative": {Source: source, Read: read, Every: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if certs.Follow(t.Context(), cfg) == nil {
+				t.Error("Follow(...): want an error, got none")
+			}
+		})
+	}
+}
+
 func text(err error) string {
 	if err == nil {
 		return ""
