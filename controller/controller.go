@@ -156,7 +156,7 @@ func (l *Live) complete(ctx context.Context, now *loaded, req *engine.Request) *
 	}
 	ns, err := l.cfg.Namespaces.Get(ctx, name)
 	if err != nil {
-		l.cfg.Log.Info("namespace is unknown", zap.String("uid", req.UID()), zap.String("namespace", name), zap.Error(err))
+		l.cfg.Log.Info("namespace is unknown", zap.String("uid", engine.Printable(req.UID())), zap.String("namespace", engine.Printable(name)), zap.Error(err))
 		return req
 	}
 	return req.In(ns)

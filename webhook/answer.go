@@ -76,7 +76,7 @@ func (h *Handler) ask(ctx context.Context, t *turn, req *engine.Request) (a answ
 	at := t.door
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.Error("panicked", zap.String("uid", req.UID()), zap.String("panic", panicText(p)), zap.ByteString("stack", debug.Stack()))
+			h.log.Error("panicked", sent("uid", req.UID()), zap.String("panic", panicText(p)), zap.ByteString("stack", debug.Stack()))
 			a = h.undecided(at, req, "panic", errPanic)
 		}
 	}()

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,19 +16,19 @@ func (h *Handler) record(t *turn, req *engine.Request, a answer) {
 	h.metrics.decided(t.door, a)
 	kind, resource, ref := req.Kind(), req.Resource(), req.Ref()
 	fields := []zap.Field{
-		zap.String("uid", req.UID()),
+		sent("uid", req.UID()),
 		zap.String("door", string(t.door)),
 		zap.String("verdict", a.verdict),
 		zap.Bool("allowed", a.response.Allowed),
 		zap.String("operation", string(req.Operation())),
-		zap.String("group", kind.Group),
-		zap.String("version", kind.Version),
-		zap.String("kind", kind.Kind),
-		zap.String("resource", resource.Resource),
-		zap.String("subresource", req.Subresource()),
-		zap.String("namespace", ref.Namespace),
-		zap.String("name", ref.Name),
-		zap.String("user", req.User()),
+		sent("group", kind.Group),
+		sent("version", kind.Version),
+		sent("kind", kind.Kind),
+		sent("resource", resource.Resource),
+		sent("subresource", req.Subresource()),
+		sent("namespace", ref.Namespace),
+		sent("name", ref.Name),
+		sent("user", req.User()),
 		zap.Bool("dry_run", req.DryRun()),
 		zap.Int("bytes", t.bytes),
 		zap.Duration("queued", t.queued),
@@ -37,6 +38,19 @@ func (h *Handler) record(t *turn, req *engine.Request, a answer) {
 		fields = append(fields, zap.String("reason", a.reason))
 	}
 	h.log.Info("reviewed", append(fields, a.fields...)...)
+}
+
+// maxField is how many bytes of a field of a request are logged. Names in
+// Kubernetes have 253 at most.
+const maxField = 256
+
+// sent is a field with text that came in: short, and without what a terminal obeys
+// or a pager takes for the end of a line.
+func sent(key, text string) zap.Field {
+	if len(text) > maxField {
+		text = strings.ToValidUTF8(text[:maxField], "") + "…"
+	}
+	return zap.String(key, engine.Printable(text))
 }
 
 func refusalFields(r *http.Request, what *refusal) []zap.Field {

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// ioTimeout bounds the head, the whole request and the answer, each.
+	// ioTimeout bounds the head, the whole request and the answer, each, where
+	// nobody says otherwise.
 	ioTimeout = 10 * time.Second
 	// idleTimeout is longer than the 90 s that the API server keeps an idle
 	// connection, so that it is the API server who closes it, and no request meets
@@ -43,6 +44,9 @@ type ServerConfig struct {
 	LameDuck time.Duration
 	// Grace is how long requests in flight may take after that. If zero, 5 seconds.
 	Grace time.Duration
+	// IOTimeout bounds the head, the whole request and the answer, each. If zero, 10
+	// seconds; it has to be longer than what a [Handler] may take.
+	IOTimeout time.Duration
 	// NotAfter returns when the serving certificate ends, for a metric. If nil,
 	// there is none.
 	NotAfter func() time.Time
@@ -78,11 +82,15 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		return nil, errors.New("webhook: ServerConfig.Listener is nil")
 	case cfg.GetCertificate == nil:
 		return nil, errors.New("webhook: ServerConfig.GetCertificate is nil")
-	case cfg.LameDuck < 0 || cfg.Grace < 0:
-		return nil, errors.New("webhook: ServerConfig.LameDuck or Grace is negative")
+	}
+	if err := cfg.checkTimes(); err != nil {
+		return nil, err
 	}
 	if cfg.Grace == 0 {
 		cfg.Grace = 5 * time.Second
+	}
+	if cfg.IOTimeout == 0 {
+		cfg.IOTimeout = ioTimeout
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
@@ -93,6 +101,18 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 		}
 	}
 	return &Server{cfg: cfg, mux: http.NewServeMux()}, nil
+}
+
+// maxTime is longer than anybody waits for a server.
+const maxTime = time.Hour
+
+func (cfg ServerConfig) checkTimes() error {
+	for name, value := range map[string]time.Duration{"LameDuck": cfg.LameDuck, "Grace": cfg.Grace, "IOTimeout": cfg.IOTimeout} {
+		if value < 0 || value > maxTime {
+			return fmt.Errorf("webhook: ServerConfig.%s is %s, not between 0 and %s", name, value, maxTime)
+		}
+	}
+	return nil
 }
 
 // NeedLeaderElection is false: every replica answers reviews.
@@ -176,12 +196,12 @@ func (s *Server) newHTTP(ctx context.Context) (*http.Server, error) {
 		Handler:           http.HandlerFunc(s.route),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		TLSConfig:         s.tls(),
-		ReadHeaderTimeout: ioTimeout,
-		ReadTimeout:       ioTimeout,
-		WriteTimeout:      ioTimeout,
+		ReadHeaderTimeout: s.cfg.IOTimeout,
+		ReadTimeout:       s.cfg.IOTimeout,
+		WriteTimeout:      s.cfg.IOTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: ioTimeout},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: s.cfg.IOTimeout},
 		ErrorLog:          errorLog,
 		// "OPTIONS *" is answered like any other path where nothing is.
 		DisableGeneralOptionsHandler: true,

@@ -161,22 +161,27 @@ func (cfg Config) withDefaults() Config {
 	return cfg
 }
 
+// check refuses what no process can hold or wait for: such a value is a slip.
 func (cfg Config) check() error {
-	switch {
-	case cfg.Decider == nil:
+	if cfg.Decider == nil {
 		return errors.New("webhook: Config.Decider is nil")
-	case cfg.Timeout < 0 || cfg.Timeout > MaxTimeout:
-		return errors.New("webhook: Config.Timeout is not between 0 and " + MaxTimeout.String())
-	case cfg.MaxBody < 0:
-		return errors.New("webhook: Config.MaxBody is negative")
-	case cfg.MaxBytes <= cfg.MaxBody:
-		return errors.New("webhook: Config.MaxBytes is not more than MaxBody")
-	case cfg.MaxMemory < minMemory:
-		return fmt.Errorf("webhook: Config.MaxMemory is less than %d", minMemory)
-	case cfg.MaxConcurrent < 0:
-		return errors.New("webhook: Config.MaxConcurrent is negative")
-	case cfg.MaxQueue < 0:
-		return errors.New("webhook: Config.MaxQueue is negative")
+	}
+	if cfg.Timeout < 0 || cfg.Timeout > MaxTimeout {
+		return fmt.Errorf("webhook: Config.Timeout is %s, not between 0 and %s", cfg.Timeout, MaxTimeout)
+	}
+	for _, f := range []struct {
+		name               string
+		value, least, most int64
+	}{
+		{"MaxBody", cfg.MaxBody, 0, 1 << 30},
+		{"MaxBytes", cfg.MaxBytes, cfg.MaxBody + 1, 1 << 40},
+		{"MaxMemory", cfg.MaxMemory, minMemory, 1 << 40},
+		{"MaxConcurrent", int64(cfg.MaxConcurrent), 0, 10_000},
+		{"MaxQueue", int64(cfg.MaxQueue), 0, 1_000_000},
+	} {
+		if f.value < f.least || f.value > f.most {
+			return fmt.Errorf("webhook: Config.%s is %d, not between %d and %d", f.name, f.value, f.least, f.most)
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -307,14 +308,14 @@ func TestDecisions(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	called := 0
+	var called atomic.Int64
 	s := serve(t, webhook.Config{MaxBody: 1 << 20, Decider: webhook.Funcs{
 		ReviewFunc: func(context.Context, engine.Part, *engine.Request) (*engine.Decision, error) {
-			called++
+			called.Add(1)
 			return &engine.Decision{}, nil
 		},
 		PatchFunc: func(context.Context, *engine.Request) (*engine.Mutation, error) {
-			called++
+			called.Add(1)
 			return &engine.Mutation{}, nil
 		},
 	}}, 0)
@@ -339,6 +340,11 @@ func TestRefusals(t *testing.T) {
 		"PUT":             {reason: "A review is posted.", method: "PUT", body: good, want: 405},
 		"Root":            {reason: "Nothing is served at the root.", path: "/", body: good, want: 404},
 		"OtherPath":       {reason: "Nothing is served elsewhere.", path: "/validate/all", body: good, want: 404},
+		"Metrics":         {reason: "Metrics have a port of their own.", method: "GET", path: "/metrics", want: 404},
+		"Pprof":           {reason: "Nobody looks into the process.", method: "GET", path: "/debug/pprof/", want: 404},
+		"Vars":            {reason: "Nobody looks into the process.", method: "GET", path: "/debug/vars", want: 404},
+		"Health":          {reason: "Probes have a port of their own.", method: "GET", path: "/healthz", want: 404},
+		"BadPath":         {reason: "Text of no encoding is no path.", path: "/validate%ff", body: good, want: 404},
 		"DoubleSlash":     {reason: "No redirect to another path.", path: "//validate", body: good, want: 404},
 		"DotDot":          {reason: "No redirect to another path.", path: "/a/../validate", body: good, want: 404},
 		"NoType":          {reason: "The type has to be said.", header: map[string]string{"Content-Type": ""}, body: good, want: 415},
@@ -376,24 +382,37 @@ func TestRefusals(t *testing.T) {
 			if tc.method == "" {
 				tc.method = http.MethodPost
 			}
+			paths := []string{tc.path}
 			if tc.path == "" {
-				tc.path = webhook.PathValidate
+				paths = webhook.Paths()
 			}
-			called = 0
-			got := s.do(t, tc.method, tc.path, tc.header, strings.NewReader(tc.body))
-			if got.code != tc.want {
-				t.Errorf("%s\ncode: want %d, got %d: %s", tc.reason, tc.want, got.code, got.body)
-			}
-			if isOK := tc.want == http.StatusOK; isOK != (called == 1) {
-				t.Errorf("%s\nthe decider was called %d times", tc.reason, called)
-			}
-			if tc.want != http.StatusOK && (strings.Contains(got.body, "allowed") || strings.Contains(got.body, "s3cr3t") || strings.Contains(got.body, "u-1")) {
-				t.Errorf("%s\nthe refusal repeats what came in, or decides: %s", tc.reason, got.body)
-			}
-			if tc.want != http.StatusOK && tc.method != http.MethodHead && !strings.HasPrefix(got.body, "lintel: ") {
-				t.Errorf("%s\nthe refusal gives no reason: %q", tc.reason, got.body)
+			for _, path := range paths {
+				called.Store(0)
+				got := s.do(t, tc.method, path, tc.header, strings.NewReader(tc.body))
+				if got.code != tc.want {
+					t.Errorf("%s\n%s: code: want %d, got %d: %s", tc.reason, path, tc.want, got.code, got.body)
+				}
+				if isOK := tc.want == http.StatusOK; isOK != (called.Load() == 1) {
+					t.Errorf("%s\n%s: the decider was called %d times", tc.reason, path, called.Load())
+				}
+				if tc.want != http.StatusOK {
+					assertRefusal(t, tc.reason, tc.method, got)
+				}
 			}
 		})
+	}
+}
+
+// assertRefusal holds that a refusal says why, decides nothing and repeats nothing.
+func assertRefusal(t *testing.T, reason, method string, got answer) {
+	t.Helper()
+	for _, never := range []string{"allowed", "s3cr3t", "u-1", "%ff", "\xff"} {
+		if strings.Contains(got.body, never) {
+			t.Errorf("%s\nthe refusal repeats what came in, or decides: %s", reason, got.body)
+		}
+	}
+	if method != http.MethodHead && !strings.HasPrefix(got.body, "lintel: ") {
+		t.Errorf("%s\nthe refusal gives no reason: %q", reason, got.body)
 	}
 }
 
