@@ -19,11 +19,7 @@ import (
 // BenchmarkDecision takes a compliant Deployment of 3 KB from the bytes of its
 // AdmissionReview to the verdict of the library's policies, and each step of the way.
 func BenchmarkDecision(b *testing.B) {
-	object, err := os.ReadFile("testdata/deployment.json")
-	if err != nil {
-		b.Fatal(err)
-	}
-	body := review(b, object)
+	body := review(b, deployment(b))
 	bench := &bench{
 		set:       library(b),
 		namespace: namespace(b),
@@ -138,6 +134,18 @@ func namespace(b *testing.B) *engine.Object {
 	return o
 }
 
+// deployment returns the compliant Deployment.
+func deployment(b *testing.B) []byte {
+	object, err := os.ReadFile("testdata/deployment.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return object
+}
+
+// uid is that of every request.
+const uid = "705ab4f5-6393-11e8-b7cc-42010a800002"
+
 // review returns the body that an API server sends when a Deployment is created.
 func review(b *testing.B, object []byte) []byte {
 	kind := map[string]string{"group": "apps", "version": "v1", "kind": "Deployment"}
@@ -145,7 +153,7 @@ func review(b *testing.B, object []byte) []byte {
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
 		"request": map[string]any{
-			"uid": "705ab4f5-6393-11e8-b7cc-42010a800002", "operation": "CREATE", "name": "web", "namespace": "shop",
+			"uid": uid, "operation": "CREATE", "name": "web", "namespace": "shop",
 			"kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
 			"userInfo": map[string]any{"username": "jane", "groups": []string{"system:authenticated"}},
 			"options":  map[string]any{"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},

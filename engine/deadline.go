@@ -33,6 +33,7 @@ func inTime[T any](ctx context.Context, n int, inline bool, broken T, step func(
 		return step(i, cancel)
 	}
 	if inline {
+		growStack(false)
 		stop := context.AfterFunc(ctx, cancel.Cancel)
 		defer stop()
 		return untilCancelled(n, cancel, safe), nil
@@ -40,7 +41,7 @@ func inTime[T any](ctx context.Context, n int, inline bool, broken T, step func(
 	done, ended := make(chan T, n), make(chan struct{})
 	go func() {
 		defer close(ended)
-		growStack()
+		growStack(false)
 		for i := 0; i < n && !cancel.Cancelled(); i++ {
 			done <- safe(i)
 		}
@@ -66,14 +67,17 @@ func untilCancelled[T any](n int, cancel topdown.Cancel, step func(i int) T) []T
 	return answers
 }
 
-// growStack makes room on the stack of a new goroutine at once. The evaluator
-// calls itself a hundred frames deep, and to double the stack on the way there
-// again and again, copying it each time, took a sixth of the time of a review.
+// growStack makes room on the stack of a goroutine at once. The evaluator calls
+// itself a hundred frames deep, and to double the stack of a new goroutine on the
+// way there again and again, copying it each time, took a fifth of the time of a
+// review. The frame is what makes the room: it is never written to.
 //
 //go:noinline
-func growStack() {
-	var room [96 << 10]byte
-	touch(&room)
+func growStack(write bool) {
+	if write {
+		var room [96 << 10]byte
+		touch(&room)
+	}
 }
 
 //go:noinline

@@ -44,30 +44,49 @@ type answer struct {
 	left     <-chan struct{} // what the engine left behind
 }
 
-// answer asks the decider and returns by the deadline of t, even where the
-// decider does not. What t holds is given back when the decider ends, and what it
-// left behind: one that runs on still uses a CPU and memory.
-func (h *Handler) answer(ctx context.Context, t *turn, req *engine.Request) answer {
+// answer reads a review, asks the decider, and returns by the deadline of t, even
+// where the decider does not. What t holds is given back when the decider ends, and
+// what it left behind: one that runs on still uses a CPU and memory.
+func (h *Handler) answer(ctx context.Context, t *turn, body []byte) answer {
 	ctx, stop := context.WithCancelCause(ctx)
 	deciding, cancel := context.WithDeadline(ctx, t.decideBy)
-	done := make(chan answer, 1)
-	go func() {
+	read, done := make(chan *engine.Request, 1), make(chan answer, 1)
+	h.crew.run(func() {
 		defer t.leave()
 		defer stop(nil)
 		defer cancel()
-		a := h.ask(deciding, t, req)
+		a := h.decide(deciding, t, body, read)
 		done <- a
 		if a.left != nil {
 			<-a.left
 		}
-	}()
+	})
 	a, inTime := attend(t, done, stop)
-	if !inTime {
+	// Only the request has the uid to answer with. Reading it takes as long as its
+	// size bounds.
+	req := <-read
+	switch {
+	case req == nil && !inTime:
+		return <-done
+	case req == nil:
+		return a
+	case !inTime:
 		a = h.undecided(t.door, req, "timeout", errTimeout)
 	}
 	a.response.UID = types.UID(req.UID())
 	h.record(t, req, a)
 	return a
+}
+
+// decide reads a review, says what was read, nil where that is no review, and asks
+// the decider.
+func (h *Handler) decide(ctx context.Context, t *turn, body []byte, read chan<- *engine.Request) answer {
+	req, what := decode(body, t.tooHeavy)
+	read <- req
+	if what != nil {
+		return answer{refusal: what}
+	}
+	return h.ask(ctx, t, req)
 }
 
 // ask asks the decider. A panic is a failure to decide; neither the answer nor

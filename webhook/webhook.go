@@ -114,6 +114,7 @@ type Handler struct {
 	timeout time.Duration
 	maxBody int64
 	gate    *gate
+	crew    crew
 	metrics *metrics
 	log     *zap.Logger
 }
@@ -129,6 +130,7 @@ func New(cfg Config) (*Handler, error) {
 		timeout: cfg.Timeout,
 		maxBody: cfg.MaxBody,
 		gate:    newGate(cfg),
+		crew:    newCrew(),
 		log:     cfg.Log,
 	}
 	var err error
@@ -247,13 +249,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, at door, accepte
 	if refusal == nil {
 		refusal = h.await(r.Context(), t)
 	}
-	var req *engine.Request
-	if refusal == nil {
-		req, refusal = decode(body, t.tooHeavy)
-	}
 	if refusal != nil {
 		t.leave()
 		return h.refuse(w, r, refusal)
 	}
-	return h.write(w, r, h.answer(r.Context(), t, req))
+	return h.write(w, r, h.answer(r.Context(), t, body))
 }
