@@ -24,8 +24,8 @@ type entry struct {
 }
 
 // patience is how long a line of the log may take, which comes through a pipe and
-// after the answer that it is about.
-const patience = 10 * time.Second
+// after the answer that it is about. It matters only where there is none.
+const patience = time.Minute
 
 // logged returns the first line of Lintel's log that is what is looked for, and waits for it.
 func (s *session) logged(ctx context.Context, is func(entry) bool) (entry, error) {
