@@ -103,6 +103,7 @@ import data.lintel.workload
 # title: What is wrong
 # description: Nothing, where one look shows that all is well; else what the rules find.
 violation contains finding if {
+	input.review.object != null # nothing is asked of what is deleted
 	not _is_plainly_well
 	some finding in _finding
 }

@@ -503,6 +503,9 @@ test_patches_where_a_template_is_none[name] if {
 }
 
 test_quiet_about_a_deleted_object if {
-	patches := required_labels.patch with input.review as {"object": null, "namespaceObject": {"metadata": {"labels": _labels}}} with input.parameters as _defaults
+	review := {"object": null, "namespaceObject": {"metadata": {"labels": _labels}}}
+	patches := required_labels.patch with input.review as review with input.parameters as _defaults
 	patches == set()
+	found := required_labels.violation with input.review as review with input.parameters as _defaults
+	found == set()
 }
