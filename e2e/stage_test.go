@@ -78,6 +78,25 @@ func (s *stage) guard(t *testing.T, folders ...string) *gate.Gate {
 	return g
 }
 
+// libraryWith is a folder with an object for each policy of the library, which sets
+// something in its spec.
+func libraryWith(t *testing.T, setting string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join("..", "policies", "*", "*.rego"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no policies in the library: %v", err)
+	}
+	folder := t.TempDir()
+	for _, path := range found {
+		name := filepath.Base(filepath.Dir(path))
+		policy := "apiVersion: lintel.dev/v1alpha1\nkind: Policy\nmetadata: {name: " + name + "}\nspec: {source: {library: " + name + "}, " + setting + "}\n"
+		if err := os.WriteFile(filepath.Join(folder, name+".yaml"), []byte(policy), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
 // A result is how a program ended.
 type result struct {
 	stdout, stderr string
@@ -161,6 +180,13 @@ func (s *stage) send(t *testing.T, method, path, contentType, body string) (int,
 // sendAs does so as whoever has the credentials.
 func sendAs(t *testing.T, user *rest.Config, method, path, contentType, body string) (int, object) {
 	t.Helper()
+	code, _, answer := exchange(t, user, method, path, contentType, body)
+	return code, answer
+}
+
+// exchange returns the header of the answer as well.
+func exchange(t *testing.T, user *rest.Config, method, path, contentType, body string) (int, http.Header, object) {
+	t.Helper()
 	client, err := rest.HTTPClientFor(user)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +205,7 @@ func sendAs(t *testing.T, user *rest.Config, method, path, contentType, body str
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, decode(t, string(answer))
+	return resp.StatusCode, resp.Header, decode(t, string(answer))
 }
 
 // list returns all objects of some resources of a group and version in the stage's

@@ -3,8 +3,6 @@ package e2e_test
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +25,7 @@ func TestWarned(t *testing.T) {
 	for _, form := range forms {
 		plain[form].apply(t, form).admitted(t, "Lintel is not there yet.")
 	}
-	plain["broken"].guard(t, warnings(t))
+	plain["broken"].guard(t, libraryWith(t, "enforcement: warn"))
 	for _, form := range forms {
 		t.Run(form, func(t *testing.T) {
 			r := warned[form].apply(t, form)
@@ -65,25 +63,6 @@ func (s *stage) apply(t *testing.T, form string) result {
 	first := s.kubectl(t, args...)
 	again := s.kubectl(t, args...)
 	return result{first.stdout + again.stdout, first.stderr + again.stderr, cmp.Or(first.code, again.code)}
-}
-
-// warnings is a folder with an object for each policy of the library, which has
-// it warn.
-func warnings(t *testing.T) string {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join("..", "policies", "*", "*.rego"))
-	if err != nil || len(found) == 0 {
-		t.Fatalf("no policies in the library: %v", err)
-	}
-	folder := t.TempDir()
-	for _, path := range found {
-		name := filepath.Base(filepath.Dir(path))
-		policy := fmt.Sprintf("apiVersion: lintel.dev/v1alpha1\nkind: Policy\nmetadata: {name: %s}\nspec: {source: {library: %s}, enforcement: warn}\n", name, name)
-		if err := os.WriteFile(filepath.Join(folder, name+".yaml"), []byte(policy), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return folder
 }
 
 // What no two objects have in common, nor two clusters.

@@ -82,7 +82,7 @@ func TestAgain(t *testing.T) {
 			s := newStage(t, "again-"+name)
 			s.guard(t)
 			var files []string
-			for _, kind := range []string{"deployment", "daemonset", "statefulset", "job", "cronjob", "service", "ingress"} {
+			for kind := range workloads() {
 				files = append(files, "-f", testdata("workloads", kind+"-mended.yaml"))
 			}
 			apply := append(tc.apply[:len(tc.apply):len(tc.apply)], files...)
@@ -103,6 +103,6 @@ func TestAgain(t *testing.T) {
 // labels, which no generation counts.
 func (s *stage) generations(t *testing.T) []string {
 	t.Helper()
-	return strings.Split(s.must(t, "get", "deployments,statefulsets,daemonsets,cronjobs,services,ingresses", "-o",
+	return strings.Split(s.must(t, "get", "deployments,statefulsets,daemonsets,cronjobs,services,ingresses,podtemplates,replicationcontrollers,persistentvolumeclaims", "-o",
 		`jsonpath={range .items[*]}{.kind}{" "}{.metadata.generation}{" "}{.metadata.labels}{"\n"}{end}`), "\n")
 }
