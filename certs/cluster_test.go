@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"strings"
 	"sync"
@@ -48,7 +50,8 @@ func newHook(t *testing.T, p *place, source *certs.Source) *hook {
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: source.GetCertificate})
 	must(t, "listen", err)
 	h := &hook{admin: p.admin, namespace: p.namespace, url: "https://" + listener.Addr().String()}
-	server := &http.Server{Handler: http.HandlerFunc(h.review), ReadHeaderTimeout: time.Minute}
+	// A failed handshake is seen as a request that is refused.
+	server := &http.Server{Handler: http.HandlerFunc(h.review), ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 	server.SetKeepAlivesEnabled(false)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
