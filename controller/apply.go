@@ -79,8 +79,6 @@ func (r *Registrar) apply(ctx context.Context, reg Registration, found configura
 		return err
 	}
 	r.told = told{validating, mutating, made}
-	bundle := r.cfg.Target.CABundle()
-	r.bundle.Store(&bundle)
 	r.log(reg)
 	return r.keep(ctx, Standing{Registered: true})
 }

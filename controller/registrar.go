@@ -153,6 +153,8 @@ func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 	if err := r.apply(ctx, reg, found); err != nil {
 		return Registration{}, err
 	}
+	bundle := plan.target.CABundle()
+	r.bundle.Store(&bundle)
 	return reg, rulesErr
 }
 
@@ -163,6 +165,8 @@ func (r *Registrar) plan(ctx context.Context, catalog *Catalog, found configurat
 		return plan{}, errors.New("no policies are loaded")
 	}
 	p := plan{set: set, name: r.cfg.Name, target: r.cfg.Target, failure: r.failure(found)}
+	bundle := r.cfg.Target.CABundle() // once, so that all entries have the same
+	p.target.CABundle = func() []byte { return bundle }
 	if r.cfg.Owner != nil {
 		owner, err := r.cfg.Owner(ctx)
 		if err != nil {

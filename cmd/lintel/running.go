@@ -53,24 +53,31 @@ func (g *gate) serveWebhook(ctx context.Context) error {
 // lead does what one replica does for all: it registers and renews. It does not
 // return before ctx ends, since nobody else could do it.
 func (g *gate) lead(ctx context.Context) {
-	if err := g.renewOnce(ctx); err != nil { // so that what is registered is what is served
-		g.log.Error("renewing certificates", zap.Error(err))
-	}
+	// What another leader has renewed has to be known first: to register an authority
+	// of yesterday would have every handshake fail.
+	insist(ctx, func() error { return g.renewOnce(ctx) }, func(err error) { g.log.Error("renewing certificates", zap.Error(err)) })
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
 		_ = g.renew(ctx) // it logs what goes wrong
 	}()
+	insist(ctx, func() error { return g.registrar.Run(ctx) }, func(err error) { g.log.Error("registering", zap.Error(err)) })
+	<-renewed
+}
+
+// insist does something until it succeeds or ctx ends, and tells of each failure.
+func insist(ctx context.Context, do func() error, tell func(error)) {
 	for ctx.Err() == nil {
-		if err := g.registrar.Run(ctx); err != nil {
-			g.log.Error("registering", zap.Error(err))
-			select {
-			case <-ctx.Done():
-			case <-time.After(retryPeriod):
-			}
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		tell(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryPeriod):
 		}
 	}
-	<-renewed
 }
 
 // serveByURL registers as long as it serves. The registration goes first, so that
