@@ -49,10 +49,8 @@ func (h *Handler) weigh(ctx context.Context, t *turn, body []byte) *refusal {
 	if weight <= light || t.tooHeavy {
 		return nil
 	}
-	ctx, cancel := context.WithDeadline(ctx, t.share(33))
-	defer cancel()
 	weight = max(weight, h.gate.minHeavy)
-	if isMemoryShort() || h.gate.take(ctx, h.gate.memory, weight) != nil {
+	if isMemoryShort() || h.gate.take(ctx, t.share(33), h.gate.memory, weight) != nil {
 		return overloaded("memory")
 	}
 	t.memory = weight

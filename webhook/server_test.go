@@ -96,6 +96,25 @@ func TestHostileBytes(t *testing.T) {
 	}
 }
 
+// TestSlowBodyOfStream is the case of a slow body over HTTP/2, where the connection
+// and its other streams go on.
+func TestSlowBodyOfStream(t *testing.T) {
+	t.Parallel()
+	s := serve(t, webhook.Config{Decider: compile(t, pods, v1alpha1.PolicySpec{})}, 0)
+	for range 2 {
+		body, feed := io.Pipe()
+		go func() { _, _ = io.WriteString(feed, "{") }()
+		began := time.Now()
+		got := s.do(t, http.MethodPost, webhook.PathValidate+"?timeout=1s", nil, body)
+		if took := time.Since(began); got.code != http.StatusRequestTimeout || took > 5*time.Second {
+			t.Errorf("a body that does not end: want 408 when half of a second is used up, got %d %s after %s", got.code, got.body, took)
+		}
+		if got := s.post(t, webhook.PathValidate, review("u-1", "good")); got.code != http.StatusOK {
+			t.Errorf("the next request: want 200, got %d %s", got.code, got.body)
+		}
+	}
+}
+
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	s := serve(t, webhook.Config{Decider: compile(t, pods, v1alpha1.PolicySpec{})}, 0)

@@ -118,11 +118,13 @@ func newGate(cfg Config) *gate {
 // errFull reports that there is no room now, nor in time.
 var errFull = errors.New("no room")
 
-// take waits for n of what sem bounds until ctx ends, if so many do not wait yet.
-func (g *gate) take(ctx context.Context, sem *semaphore.Weighted, n int64) error {
+// take waits for n of what sem bounds until a time, if so many do not wait yet.
+func (g *gate) take(ctx context.Context, until time.Time, sem *semaphore.Weighted, n int64) error {
 	if sem.TryAcquire(n) {
 		return nil
 	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	if g.waiting.Add(1) > g.maxQueue {
 		g.waiting.Add(-1)
 		return errFull
@@ -142,10 +144,8 @@ func overloaded(reason string) *refusal {
 // await waits until the request may be decided: at most for a third of its time,
 // because what is decided too late is decided for nobody.
 func (h *Handler) await(ctx context.Context, t *turn) *refusal {
-	ctx, cancel := context.WithDeadline(ctx, t.share(33))
-	defer cancel()
 	began := time.Now()
-	if h.gate.take(ctx, h.gate.slots, 1) != nil {
+	if h.gate.take(ctx, t.share(33), h.gate.slots, 1) != nil {
 		return overloaded("queue")
 	}
 	t.slot = true
@@ -158,18 +158,38 @@ func (h *Handler) await(ctx context.Context, t *turn) *refusal {
 // come: enough for most reviews.
 const firstRead = 64 << 10
 
-// read reads the body. Bytes are weighed as they come and not as they are
-// announced, so that who announces much and sends little holds little.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request, t *turn) ([]byte, *refusal) {
+// read reads the body for as long as half of the time is not used up.
+func (h *Handler) read(w http.ResponseWriter, r *http.Request, t *turn) (body []byte, what *refusal) {
 	conn := http.NewResponseController(w)
-	// Where the deadline cannot be set, the server's own holds.
-	_ = conn.SetReadDeadline(t.share(50))
-	ctx, cancel := context.WithDeadline(r.Context(), t.share(50))
-	defer cancel()
+	passed := make(chan struct{})
+	// Hardly ever does it come to that. A deadline that is set at once, and lifted
+	// afterwards, has to be told to the goroutine of an HTTP/2 connection each time.
+	late := time.AfterFunc(time.Until(t.share(50)), func() {
+		defer close(passed)
+		// Where the deadline cannot be set, the server's own holds.
+		_ = conn.SetReadDeadline(time.Now())
+	})
+	body, what = h.readAll(r, t)
+	inTime := late.Stop()
+	if !inTime {
+		<-passed // w must not be used after this request
+	}
+	switch {
+	case what != nil:
+		// Where the rest of a body does not come, the server must not wait for it either.
+		_ = conn.SetReadDeadline(t.share(50))
+	case !inTime:
+		_ = conn.SetReadDeadline(time.Time{})
+	}
+	return body, what
+}
 
+// readAll reads the body. Bytes are weighed as they come and not as they are
+// announced, so that who announces much and sends little holds little.
+func (h *Handler) readAll(r *http.Request, t *turn) ([]byte, *refusal) {
 	var body []byte
 	for {
-		grown, what := h.grow(ctx, t, body, r.ContentLength)
+		grown, what := h.grow(r.Context(), t, body, r.ContentLength)
 		if what != nil {
 			return nil, what
 		}
@@ -180,9 +200,6 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request, t *turn) ([]byte,
 		case int64(len(body)) > h.maxBody:
 			return nil, h.tooLarge()
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && isWhole(r, body):
-			// Lifted only now: where the rest of a body does not come, the server must
-			// not wait for it either.
-			_ = conn.SetReadDeadline(time.Time{})
 			return body, nil
 		case err != nil:
 			return nil, unreadable(err)
@@ -203,7 +220,7 @@ func (h *Handler) grow(ctx context.Context, t *turn, body []byte, announced int6
 	}
 	size := min(max(firstRead, 2*int64(cap(body))), announced+1)
 	more := size - int64(cap(body))
-	if t.gate.take(ctx, t.gate.bytes, more) != nil {
+	if t.gate.take(ctx, t.share(50), t.gate.bytes, more) != nil {
 		return nil, overloaded("bytes")
 	}
 	t.held += more
