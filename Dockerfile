@@ -5,7 +5,7 @@
 # The same commit, version and platform have the same binary, byte for byte, in
 # whatever folder and on whatever machine it is built:
 #
-#   LINTEL_REPRODUCE=1 go test ./manifests -run TestReproducible -v -timeout 30m
+#   LINTEL_REPRODUCE=1 go test ./manifests -run TestReproducible -v -timeout 60m
 FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
 ENV GOTOOLCHAIN=local GOFLAGS=-mod=readonly
