@@ -39,7 +39,7 @@ type answer struct {
 	refusal  *refusal
 	response admissionv1.AdmissionResponse
 	verdict  string
-	reason   string // why it is undecided, for metrics; one of few
+	reason   string // why it, or some policy, is undecided, for metrics; one of few
 	fields   []zap.Field
 	left     <-chan struct{} // what the engine left behind
 }
@@ -210,12 +210,12 @@ func reviewAnswer(d *engine.Decision) answer {
 	a := answer{verdict: verdictOf(d), left: d.Left}
 	a.response.Allowed = d.Allowed()
 	a.response.Warnings = d.Warnings()
-	switch {
-	case a.verdict == denied:
-		a.response.Result = status(http.StatusForbidden, metav1.StatusReasonForbidden, d.Message())
-	case len(d.Errors) > 0:
+	if len(d.Errors) > 0 {
 		a.reason = "policy"
 		a.response.Result = internalError(undecidedText(d))
+	}
+	if a.verdict == denied {
+		a.response.Result = status(http.StatusForbidden, metav1.StatusReasonForbidden, d.Message())
 	}
 	a.annotate(map[string][]string{
 		"revision":  {d.Revision},

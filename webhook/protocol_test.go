@@ -206,6 +206,39 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestPanicOfOnePolicy has a number over which OPA panics, in requests that are
+// judged on the goroutine of their caller and on one of their own.
+func TestPanicOfOnePolicy(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	panics := pods[:strings.Index(pods, "package")] + `package lintel.panics
+
+violation contains {"msg": "m"} if input.review.object.spec.number > 0.5
+`
+	set, err := engine.Compile(engine.Config{Policies: []engine.Policy{
+		{Name: "panics", Modules: []v1alpha1.Module{{Name: "panics.rego", Rego: panics}}},
+		{Name: "pods", Modules: []v1alpha1.Module{{Name: "pods.rego", Rego: pods}}},
+	}})
+	if err != nil {
+		t.Fatalf("Compile(...): %v", err)
+	}
+	s := serve(t, webhook.Config{Decider: live{set}, Metrics: registry}, 0)
+	for name, pad := range map[string]int{"Small": 1, "Large": 20_000} {
+		body := strings.Replace(review("u", "bad"), `"metadata"`, `"spec":{"number":1e-2000000,"pad":"`+strings.Repeat("y", pad)+`"},"metadata"`, 1)
+		res := s.post(t, webhook.PathDeny, body).response(t)
+		if res.UID != "u" || res.Allowed || res.Result.Code != http.StatusForbidden ||
+			!strings.Contains(res.Result.Message, `the name is "bad"`) || !strings.Contains(res.Result.Message, "panics  could not decide: the evaluator panicked") {
+			t.Errorf("%s: want what the other policy found, and that one panicked, got %+v", name, res.Result)
+		}
+		if res := s.post(t, webhook.PathMutate, body).response(t); res.UID != "u" || len(res.Patch) == 0 {
+			t.Errorf("%s: want the patch of the other policy, got %+v", name, res)
+		}
+	}
+	if got := value(t, registry, "lintel_webhook_errors_total"); got != 2 {
+		t.Errorf("lintel_webhook_errors_total: want 2, got %v", got)
+	}
+}
+
 // TestFlood sends five thousand valid requests at once.
 func TestFlood(t *testing.T) {
 	const queue = 100

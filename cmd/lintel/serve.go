@@ -175,7 +175,11 @@ func (c *serveCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	log, err := newLogger(c.streams, c.logLevel)
+	// Where nobody reads the log any more, writing it is an error and not the end.
+	signal.Ignore(syscall.SIGPIPE)
+	sink := newLogSink(c.streams.err)
+	defer sink.end(flushTime)
+	log, err := newLogger(sink, c.logLevel)
 	if err != nil {
 		return err
 	}
@@ -189,11 +193,12 @@ func (c *serveCommand) run(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	g.metrics.MustRegister(sink.metric())
 	return g.run(ctx)
 }
 
-// newLogger logs as JSON to standard error.
-func newLogger(s streams, level string) (*zap.Logger, error) {
+// newLogger logs as JSON.
+func newLogger(sink *logSink, level string) (*zap.Logger, error) {
 	levels := map[string]zapcore.Level{"info": zap.InfoLevel, "debug": zap.DebugLevel}
 	at, ok := levels[level]
 	if !ok {
@@ -201,8 +206,7 @@ func newLogger(s streams, level string) (*zap.Logger, error) {
 	}
 	encoding := zap.NewProductionEncoderConfig()
 	encoding.TimeKey, encoding.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
-	out := zapcore.Lock(zapcore.AddSync(s.err))
-	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoding), out, at)), nil
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoding), sink, at)), nil
 }
 
 // listen listens on the address and returns the URL by which it is reached.

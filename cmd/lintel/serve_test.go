@@ -154,7 +154,12 @@ func registrations(t *testing.T, output string) string {
 func (s *served) end(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	must(s.cmd.Process.Signal(sig))
-	for range s.log { // read to its end, which comes before that of the process
+	var last map[string]any
+	for record := range s.log { // read to its end, which comes before that of the process
+		last = record
+	}
+	if last["msg"] != "ended" {
+		t.Errorf("the log ends with %v, want its last line to say that all has ended", last)
 	}
 	if err := <-s.ended; err != nil {
 		t.Errorf("lintel serve after %s: %v, want exit code 0", sig, err)
