@@ -39,17 +39,22 @@ func TestVerdictOfYours(t *testing.T) {
 	newCorpus(t, folder).hold(t, newStage(t, "yours"), 1)
 }
 
-// hold compares, over all objects that the API server takes without Lintel, the
-// verdict on the file with the one in the cluster, and with the one on the object
-// that the API server makes of it, with its defaults. There have to be at least as
-// many of them as said.
+// hold holds all objects that the API server takes without Lintel to the verdict
+// on their files: where policies deny, and where all of them only warn. There have
+// to be at least as many objects as said.
 func (c *corpus) hold(t *testing.T, s *stage, atLeast int) {
 	t.Helper()
 	kubeconfig := s.kubeconfig(t)
 	c.makeContext(t, s, kubeconfig)
 	plain := c.create(t, s, kubeconfig)
-	readBack := c.readBack(t, plain)
+	t.Run("Denials", func(t *testing.T) { c.holdDenials(t, s, kubeconfig, plain, atLeast) })
+	t.Run("Warnings", func(t *testing.T) { c.holdWarnings(t, s, plain) })
+}
 
+// holdDenials compares the verdict on each file with the one in the cluster, and
+// with the one on the object that the API server makes of it, with its defaults.
+func (c *corpus) holdDenials(t *testing.T, s *stage, kubeconfig string, plain creation, atLeast int) {
+	readBack := c.readBack(t, plain)
 	s.guard(t)
 	gated := c.create(t, s, kubeconfig)
 	ofFile, ofReadBack := s.check(t, c.folder), s.check(t, readBack)

@@ -147,7 +147,8 @@ const probe = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"nam
 	"replicas": 2, "selector": {"matchLabels": {"app": "a"}}, "template": {
 	"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}}}`
 
-// await waits until the API server asks both to patch and to judge.
+// await waits until the API server asks both to patch and to judge, and refuses
+// what it cannot ask about.
 func (g *Gate) await(ctx context.Context, c *cluster.Cluster) error {
 	for {
 		_, stderr, _ := c.Kubectl(ctx, strings.NewReader(probe), "create", "--dry-run=server", "-f", "-")
@@ -164,12 +165,14 @@ func (g *Gate) await(ctx context.Context, c *cluster.Cluster) error {
 	}
 }
 
-// isAsked reports whether a request has come in by each of the two registrations.
-// It is read in the log, because what only warns and patches nothing leaves no
-// other trace.
+// isAsked reports whether a request has come in by each of the two registrations,
+// and what cannot be asked about is refused from now on. It is read in the log,
+// because what only warns and patches nothing leaves no other trace.
 func (g *Gate) isAsked() bool {
 	log := g.Log()
-	return strings.Contains(log, `"door":"mutate"`) && (strings.Contains(log, `"door":"deny"`) || strings.Contains(log, `"door":"warn"`))
+	judged := strings.Contains(log, `"door":"deny"`) || strings.Contains(log, `"door":"warn"`)
+	closed := strings.Contains(log, "deny.lintel.dev=Fail") || !strings.Contains(log, "deny.lintel.dev=")
+	return strings.Contains(log, `"door":"mutate"`) && judged && closed
 }
 
 // Stop has Lintel deregister and end, as SIGTERM does, and returns when it has
