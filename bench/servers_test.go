@@ -27,13 +27,17 @@ const path = webhook.PathDeny
 
 // serveAll starts the servers, in the order of their places.
 func serveAll(b *testing.B) []contestant {
-	certificate := certificate(b)
-	quiet := zap.NewNop()
+	certificate, library := certificate(b), library(b)
+	none, err := engine.Compile(engine.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
 	return []contestant{
-		echo:   {name: "echo", address: serveEcho(b, certificate)},
-		theirs: {name: "controller-runtime", address: serveControllerRuntime(b, certificate, allowAll(), path)},
-		ours:   {name: "lintel", address: serveLintel(b, certificate, jsonLog())},
-		silent: {name: "lintel-no-log", address: serveLintel(b, certificate, quiet)},
+		echo:    {name: "echo", address: serveEcho(b, certificate)},
+		theirs:  {name: "controller-runtime", address: serveControllerRuntime(b, certificate, allowAll(), path)},
+		ours:    {name: "lintel", address: serveLintel(b, certificate, library, jsonLog())},
+		silent:  {name: "lintel-no-log", address: serveLintel(b, certificate, library, zap.NewNop())},
+		lenient: {name: "lintel-no-policies", address: serveLintel(b, certificate, none, jsonLog())},
 	}
 }
 
@@ -88,10 +92,10 @@ func serveControllerRuntime(b *testing.B, certificate getCertificate, handler ht
 	return address.String()
 }
 
-// serveLintel serves the library's policies the way that `lintel serve` does.
-func serveLintel(b *testing.B, certificate getCertificate, log *zap.Logger) string {
+// serveLintel serves a set of policies the way that `lintel serve` does.
+func serveLintel(b *testing.B, certificate getCertificate, set *engine.Set, log *zap.Logger) string {
 	registry := prometheus.NewRegistry()
-	handler, err := webhook.New(webhook.Config{Decider: decider(b), Log: log, Metrics: registry})
+	handler, err := webhook.New(webhook.Config{Decider: decider(b, set), Log: log, Metrics: registry})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -106,8 +110,8 @@ func serveLintel(b *testing.B, certificate getCertificate, log *zap.Logger) stri
 }
 
 // decider decides as controller.Live does, without a cluster to watch.
-func decider(b *testing.B) webhook.Decider {
-	set, ns := library(b), namespace(b)
+func decider(b *testing.B, set *engine.Set) webhook.Decider {
+	ns := namespace(b)
 	inventory := engine.NewInventory(ns)
 	parts := map[engine.Part]*engine.Set{engine.Enforcing: set.Part(engine.Enforcing)}
 	return webhook.Funcs{
