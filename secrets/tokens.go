@@ -1,0 +1,235 @@
+package secrets
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+const (
+	// tooLarge is the rule of a text that has more hits than are worth trying.
+	tooLarge = "too-large"
+	// unverified ends the rule of a token whose checksum is wrong. It may be a
+	// made-up one, or a live one of a format that has changed.
+	unverified = "-unverified"
+	// maxRuns bounds the patterns that are run in one text. The densest of real
+	// texts have one in a hundred bytes; a run takes a microsecond at most.
+	maxRuns = 20_000
+	// maxWindow bounds the bytes that patterns read around hits in one text, for
+	// those that are searched for and not just tried at the hit.
+	maxWindow = 512 << 10
+	// maxReach bounds what one pattern may read before and after its hit. Few
+	// tokens are longer; of those, the beginning says enough.
+	maxReach = 1024
+)
+
+// tokens finds the tokens of providers by their formats, under any name.
+//
+// A text is read once, for the keywords of all formats. Only where one is met is
+// the pattern of its format compiled, the first time, and run on the bytes around
+// it, so that what is not there costs nothing.
+type tokens struct {
+	words *keywords
+	rules []*rule // by the numbers that words gives
+}
+
+// A rule is a format of tokens, ready to be tried at a hit of a keyword.
+type rule struct {
+	id       string
+	entropy  float64           // bits per byte that a token has more of, or zero
+	group    int               // the group of the pattern that is the token; the first that is not empty if zero
+	stop     []string          // text, in lower case, that no token contains
+	allow    []string          // patterns of what is no token
+	checksum func(string) bool // says whether the token's own checksum is right, or nil
+	shape    shape
+
+	once    sync.Once
+	pattern *regexp.Regexp
+	allowed []*regexp.Regexp
+}
+
+// newTokens returns the formats of gitleaks and our own.
+func newTokens() (*tokens, error) {
+	rules, err := gitleaksFormats()
+	if err != nil {
+		return nil, err
+	}
+	t := &tokens{words: &keywords{}}
+	for _, f := range append(rules, ourFormats()...) {
+		shapes, err := shapesOf(f.pattern, f.keywords)
+		if err != nil {
+			return nil, fmt.Errorf("read the pattern of rule %q: %w", f.id, err)
+		}
+		for _, s := range shapes {
+			for _, word := range f.keywords {
+				t.words.add(word, len(t.rules))
+			}
+			t.rules = append(t.rules, &rule{id: f.id, entropy: f.entropy, group: f.group, stop: f.stop, allow: f.allow, checksum: f.checksum, shape: s})
+		}
+	}
+	t.words.build()
+	return t, nil
+}
+
+// find calls emit for each token in text, with its rule and where it is in text.
+//
+// Key is the name that text has, or the names of all that holds it, joined by
+// dots; it may be empty. Some formats are no more than "forty letters and digits,
+// assigned to a name with the provider in it": those are looked for behind names
+// in text, and in the whole of text if the provider is named in key.
+//
+// A rule that ends in "-unverified" says that a checksum is wrong. The rule
+// "too-large", with all of text, says that not all of it was judged.
+func (t *tokens) find(key, text string, emit func(rule string, start, end int)) {
+	s := &search{tokens: t, text: text, emit: emit, runs: maxRuns, window: maxWindow}
+	t.words.each(text, s.hit)
+	if key != "" && len(text) <= maxReach {
+		s.underKey(key)
+	}
+	if s.over() {
+		emit(tooLarge, 0, len(text))
+	}
+}
+
+// A search is one call of find.
+type search struct {
+	*tokens
+	text   string
+	emit   func(rule string, start, end int)
+	runs   int // patterns that may yet be run
+	window int // bytes that may yet be searched
+	until  int // where the last token that was emitted ends
+}
+
+func (s *search) over() bool { return s.runs <= 0 || s.window <= 0 }
+
+// hit tries a rule at a keyword, and says whether to go on.
+func (s *search) hit(number, start, _ int) bool {
+	if start < s.until {
+		return true
+	}
+	r := s.rules[number]
+	if !r.shape.anchored {
+		return s.around(r, start)
+	}
+	if r.shape.fits(s.text, start) {
+		s.runs--
+		s.report(r, s.text, start, min(len(s.text), start+r.shape.reach), 0)
+	}
+	return !s.over()
+}
+
+// around searches for a rule whose keyword is not at its beginning.
+func (s *search) around(r *rule, hit int) bool {
+	from, to := max(0, hit-r.shape.reach, s.until), min(len(s.text), hit+r.shape.reach)
+	s.runs--
+	s.window -= to - from
+	s.report(r, s.text, from, to, 0)
+	return !s.over()
+}
+
+// underKey tries the rules that want a name on the key and the whole of text.
+func (s *search) underKey(key string) {
+	s.words.each(key, func(number, start, end int) bool {
+		r := s.rules[number]
+		if !r.shape.named || s.until > 0 || !r.shape.boundaryAt(key, start) {
+			return true
+		}
+		// The patterns allow for twenty bytes between the provider and the operator.
+		assigned := key[start:min(len(key), end+20)] + ` = "`
+		s.runs--
+		s.report(r, assigned+strings.TrimSpace(s.text)+`"`, 0, len(assigned)+len(s.text)+1, strings.Index(s.text, strings.TrimSpace(s.text))-len(assigned))
+		return !s.over()
+	})
+}
+
+// report emits what the rule finds in a part of text, moved by shift.
+func (s *search) report(r *rule, text string, from, to, shift int) {
+	to = min(to, len(text))
+	at := r.compiled().FindStringSubmatchIndex(text[from:to])
+	if at == nil {
+		return
+	}
+	start, end := r.token(at)
+	start, end = start+from, end+from
+	value := text[start:end]
+	if !r.accepts(value) || r.shape.named && harmlessName(text[from+at[0]:start]) {
+		return
+	}
+	id := r.id
+	if r.checksum != nil && !r.checksum(value) {
+		id += unverified
+	}
+	s.until = end + shift
+	s.emit(id, start+shift, end+shift)
+}
+
+// compiled returns the pattern, which a test compiles for every rule: it cannot fail.
+func (r *rule) compiled() *regexp.Regexp {
+	r.once.Do(func() {
+		r.pattern = regexp.MustCompile(r.shape.pattern)
+		for _, pattern := range r.allow {
+			r.allowed = append(r.allowed, regexp.MustCompile(pattern))
+		}
+	})
+	return r.pattern
+}
+
+// token returns where the token is in a match.
+func (r *rule) token(at []int) (start, end int) {
+	if r.group > 0 {
+		return at[2*r.group], at[2*r.group+1]
+	}
+	for i := 2; i < len(at); i += 2 {
+		if at[i] < at[i+1] {
+			return at[i], at[i+1]
+		}
+	}
+	return at[0], at[1]
+}
+
+// accepts says whether a value of the right shape is a token all the same.
+func (r *rule) accepts(value string) bool {
+	if r.entropy > 0 && entropy(value) <= r.entropy {
+		return false
+	}
+	lower := strings.ToLower(value)
+	for _, stop := range r.stop {
+		if strings.Contains(lower, stop) {
+			return false
+		}
+	}
+	for _, word := range madeUp {
+		if strings.Contains(lower, word) {
+			return false
+		}
+	}
+	for _, allowed := range r.allowed {
+		if allowed.MatchString(value) {
+			return false
+		}
+	}
+	return !r.shape.named || strings.ContainsAny(value, "0123456789")
+}
+
+// madeUp is what the tokens of documentation contain, and random ones never do.
+var madeUp = []string{
+	"abcdefghijklmnopqrstuvwxyz", "changeme", "example", "placeholder", "redacted", "xxxxxx", "000000000", "your_", "your-", "your.",
+}
+
+// entropy returns the bits that each byte of text is worth by its own distribution.
+func entropy(text string) float64 {
+	var counts [256]int
+	for i := range len(text) {
+		counts[text[i]]++
+	}
+	bits, all := 0.0, float64(len(text))
+	for _, n := range counts {
+		if n > 0 {
+			bits -= float64(n) / all * math.Log2(float64(n)/all)
+		}
+	}
+	return bits
+}
