@@ -13,12 +13,20 @@ func (s *shape) fits(text string, start int) bool {
 	if len(text)-start < s.least || !s.boundaryAt(text, start) {
 		return false
 	}
-	for i := range s.first {
-		if !s.first[i].has(text[start+i]) {
+	return fit(s.first, text[start:]) && (!s.named || s.assigns(text[start:min(len(text), start+s.reach)]))
+}
+
+// fit says whether text begins with bytes of sets.
+func fit(sets []byteSet, text string) bool {
+	if len(text) < len(sets) {
+		return false
+	}
+	for i := range sets {
+		if !sets[i].has(text[i]) {
 			return false
 		}
 	}
-	return !s.named || assigns(text[start:min(len(text), start+s.reach)])
+	return true
 }
 
 func (s *shape) boundaryAt(text string, start int) bool {
@@ -26,17 +34,26 @@ func (s *shape) boundaryAt(text string, start int) bool {
 }
 
 // assigns says whether text goes on from a name to an operator of the kinds that
-// patterns with names allow for.
-func assigns(text string) bool {
-	for i := range len(text) {
-		switch b := text[i]; {
-		case b == '=' || b == '>' || b == ':' || b == '|' || b == '?' || b == ',':
-			return true
-		case !wordByte(b) && b != '.' && b != '-' && b != '\'' && b != '"' && b != ' ' && (b < '\t' || b > '\r'):
+// patterns with names allow for, and from there to the beginning of a token.
+func (s *shape) assigns(text string) bool {
+	i := 0
+	for ; i < len(text) && !operator(text[i]); i++ {
+		if b := text[i]; !wordByte(b) && !between(b) && b != '.' && b != '-' {
 			return false
 		}
 	}
-	return false
+	for ; i < len(text) && (operator(text[i]) || between(text[i])); i++ {
+	}
+	return fit(s.value, text[i:])
+}
+
+func operator(b byte) bool {
+	return b == '=' || b == '>' || b == ':' || b == '|' || b == '?' || b == ','
+}
+
+// between says whether a byte may stand between a name, an operator and a value.
+func between(b byte) bool {
+	return b == '\'' || b == '"' || b == '`' || b == ' ' || '\t' <= b && b <= '\r'
 }
 
 func wordByte(b byte) bool {

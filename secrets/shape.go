@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -10,12 +11,15 @@ import (
 // down without running it.
 type shape struct {
 	pattern  string
-	anchored bool // the pattern begins with the keyword
-	boundary bool // a word has to begin there
-	named    bool // the token follows a name and an operator
-	least    int  // bytes of the shortest match
-	reach    int  // bytes of the longest match, within maxReach
-	first    []byteSet
+	words    []string // the keywords to try it at
+	anchored bool     // a match begins lead bytes before a keyword
+	lead     int
+	boundary bool      // a word has to begin there
+	named    bool      // the token follows a name and an operator
+	least    int       // bytes of the shortest match
+	reach    int       // bytes of the longest match, within maxReach, and one more to see what comes next
+	first    []byteSet // what the first bytes of a match can be
+	value    []byteSet // the same of what follows the operator
 }
 
 // maxFirst is how many bytes of a pattern are known one by one: with a dozen, a
@@ -40,37 +44,46 @@ func shapesOf(pattern string, words []string) ([]shape, error) {
 }
 
 func shapeOf(tree *syntax.Regexp, words []string) shape {
-	s := shape{named: strings.Contains(tree.String(), `\|\|`)}
-	if tree.Op == syntax.OpConcat {
-		rest := tree.Sub
-		for len(rest) > 1 && optional(rest[0]) {
-			s.boundary = s.boundary || rest[0].Op == syntax.OpWordBoundary
-			rest = rest[1:]
-		}
-		trimmed := *tree
-		trimmed.Sub = rest
-		if begins(&trimmed, words) {
-			tree, s.anchored = &trimmed, true
-		}
+	s := shape{words: words, named: strings.Contains(tree.String(), `\|\|`)}
+	s.boundary = tree.Op == syntax.OpConcat && tree.Sub[0].Op == syntax.OpWordBoundary
+	trimmed := trim(tree)
+	// The keyword of some is in the value; the name is as good, and comes first.
+	if names, _ := heads(trimmed); s.named && !begins(names, words) && !slices.ContainsFunc(names, tooShort) {
+		s.words = names
+	}
+	if s.lead, s.anchored = lead(trimmed, s.words); s.anchored {
+		tree = trimmed
+		s.first, _ = firstBytes(tree)
 	}
 	s.boundary = s.boundary && s.anchored
-	s.pattern = tree.String()
+	if s.named {
+		s.value = valueBytes(tree)
+	}
 	var longest int
 	s.least, longest = lengths(tree)
-	// One byte more, for a pattern to see what comes after its match.
 	s.reach = min(longest, maxReach) + 1
-	if s.anchored {
+	if s.pattern = tree.String(); s.anchored {
 		s.pattern = `\A(?:` + s.pattern + `)`
-		s.first, _ = firstBytes(tree)
 	}
 	return s
 }
 
-// optional says whether a pattern may begin after node: what only says how far
-// back a match goes does not say whether there is one.
+// trim returns a pattern without what its matches may begin with: that says how
+// far back a match goes, and not whether there is one.
+func trim(tree *syntax.Regexp) *syntax.Regexp {
+	if tree.Op != syntax.OpConcat {
+		return tree
+	}
+	trimmed := *tree
+	for len(trimmed.Sub) > 1 && optional(trimmed.Sub[0]) {
+		trimmed.Sub = trimmed.Sub[1:]
+	}
+	return &trimmed
+}
+
 func optional(node *syntax.Regexp) bool {
 	switch node.Op {
-	case syntax.OpWordBoundary, syntax.OpStar:
+	case syntax.OpWordBoundary, syntax.OpStar, syntax.OpQuest:
 		return true
 	case syntax.OpRepeat:
 		return node.Min == 0
@@ -78,15 +91,58 @@ func optional(node *syntax.Regexp) bool {
 	return false
 }
 
-// begins says whether each match of node begins with one of words.
-func begins(node *syntax.Regexp, words []string) bool {
-	heads, _ := heads(node)
-	for _, head := range heads {
-		known := false
+// lead returns how many bytes of each match come before one of words, if that is
+// the same for all matches.
+func lead(node *syntax.Regexp, words []string) (n int, ok bool) {
+	if found, _ := heads(node); begins(found, words) {
+		return 0, true
+	}
+	switch node.Op {
+	case syntax.OpCapture:
+		return lead(node.Sub[0], words)
+	case syntax.OpLiteral:
 		for _, word := range words {
-			known = known || strings.HasPrefix(head, word)
+			if i := strings.Index(strings.ToLower(string(node.Rune)), word); i > 0 {
+				return i, true
+			}
 		}
-		if !known {
+	case syntax.OpConcat:
+		for i := range node.Sub {
+			rest := *node
+			rest.Sub = node.Sub[i:]
+			if found, _ := heads(&rest); begins(found, words) {
+				return n, true
+			}
+			if more, ok := lead(node.Sub[i], words); ok {
+				return n + more, true
+			}
+			least, most := lengths(node.Sub[i])
+			if least != most {
+				return 0, false
+			}
+			n += least
+		}
+	}
+	return 0, false
+}
+
+// valueBytes returns what the first bytes of the last group can be: it is what
+// the name is given.
+func valueBytes(tree *syntax.Regexp) (sets []byteSet) {
+	for _, sub := range tree.Sub {
+		if sub.Op == syntax.OpCapture {
+			sets, _ = firstBytes(sub)
+		}
+	}
+	return sets
+}
+
+func tooShort(name string) bool { return len(name) < 3 }
+
+// begins says whether each of heads begins with one of words.
+func begins(heads, words []string) bool {
+	for _, head := range heads {
+		if !slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(head, word) }) {
 			return false
 		}
 	}
@@ -108,6 +164,16 @@ func heads(node *syntax.Regexp) (found []string, whole bool) {
 		return headsOfClass(node)
 	case syntax.OpEmptyMatch:
 		return []string{""}, true
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return []string{"."}, true // which is what it stands for, in all that have it before the keyword ends
+	case syntax.OpPlus:
+		found, _ = heads(node.Sub[0])
+		return found, false
+	case syntax.OpRepeat:
+		if node.Min > 0 {
+			found, whole = heads(node.Sub[0])
+			return found, whole && node.Min == 1 && node.Max == 1
+		}
 	case syntax.OpQuest:
 		found, whole = heads(node.Sub[0])
 		return append(found, ""), whole

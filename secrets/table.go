@@ -16,8 +16,9 @@ func ourFormats() []format {
 	)
 	return []format{
 		// Code and its delivery.
-		{id: "github-app-installation-token", keywords: []string{"ghs_"}, entropy: random, pattern: `\b(ghs_[0-9]{1,12}_eyJ[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,})`, source: "https://github.blog/changelog/"},
+		{id: "github-app-installation-token", keywords: []string{"ghs_"}, entropy: random, pattern: `\b(ghs_[A-Za-z0-9]{1,24}_eyJ[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,})`, source: "https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github"},
 		{id: "gitlab-workspace-token", keywords: []string{"glwt-"}, entropy: random, pattern: `\b(glwt-[\w-]{20,})`, source: "https://docs.gitlab.com/security/tokens/"},
+		{id: "gitlab-routable-token", keywords: []string{"glpat-", "glrt-", "gldt-", "glft-", "glcbt-", "glptt-", "glagent-", "glsoat-", "glffct-", "glimt-", "glwt-"}, entropy: random, checksum: endsInCRC36, pattern: `\b(gl(?:pat|rt|dt|ft|cbt|ptt|agent|soat|ffct|imt|wt)-[\w-]{27,300}\.[0-9a-z]{2}\.[0-9a-z]{9})\b`, source: "https://handbook.gitlab.com/handbook/engineering/architecture/design-documents/cells/routable_tokens/"},
 		{id: "docker-personal-token", keywords: []string{"dckr_pat_"}, entropy: random, pattern: `\b(dckr_pat_[\w-]{27})`, source: "https://docs.docker.com/security/access-tokens/"},
 		{id: "docker-organization-token", keywords: []string{"dckr_oat_"}, entropy: random, pattern: `\b(dckr_oat_[\w-]{27,64})`, source: "https://docs.docker.com/enterprise/security/access-tokens/"},
 		{id: "crates-io-token", keywords: []string{"cio"}, entropy: 4, pattern: `\b(cio[A-Za-z0-9]{32})\b`, source: "https://crates.io/settings/tokens"},
@@ -37,6 +38,7 @@ func ourFormats() []format {
 		{id: "inngest-signing-key", keywords: []string{"signkey-"}, entropy: hex, pattern: `\b(signkey-(?:prod|test|branch|[a-z0-9]{3,12})-[0-9a-f]{32,64})\b`, source: "https://www.inngest.com/docs/platform/signing-keys"},
 
 		// Models and what is built on them.
+		{id: "openai-project-key", keywords: []string{"sk-proj-", "sk-svcacct-", "sk-admin-"}, entropy: random, pattern: `\b(sk-(?:proj|svcacct|admin)-[\w-]{20,90}T3BlbkFJ[\w-]{20,90})`, source: "https://platform.openai.com/docs/api-reference/project-api-keys"},
 		{id: "anthropic-oauth-token", keywords: []string{"sk-ant-oat01-", "sk-ant-ort01-", "sk-ant-sid01-"}, entropy: random, pattern: `\b(sk-ant-(?:oat|ort|sid)01-[\w-]{80,})`, source: "https://docs.claude.com/en/docs/claude-code/authentication"},
 		{id: "xai-api-key", keywords: []string{"xai-"}, entropy: random, pattern: `\b(xai-[A-Za-z0-9]{80})\b`, source: "https://docs.x.ai/docs/tutorial"},
 		{id: "groq-api-key", keywords: []string{"gsk_"}, entropy: random, pattern: `\b(gsk_[A-Za-z0-9]{52})\b`, source: "https://console.groq.com/docs/quickstart"},
@@ -102,8 +104,8 @@ func ourFormats() []format {
 
 		// What is watched, counted and measured.
 		{id: "new-relic-user-key", keywords: []string{"nrak-"}, entropy: random, pattern: `\b(NRAK-[A-Z0-9]{27})\b`, source: "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"},
-		{id: "new-relic-license-key", keywords: []string{"nral"}, entropy: 2.5, pattern: `\b([0-9a-f]{36}NRAL|[0-9a-f]{32}FFFFNRAL)\b`, source: "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"},
-		{id: "honeycomb-key", keywords: []string{"hcaik_", "hcaic_", "hcamk_", "hcalk_", "hcxik_", "hcxlk_", "hcxmk_"}, entropy: random, pattern: `\b(hc[ax](?:ik|ic|mk|lk)_[a-z0-9]{58})\b`, source: "https://docs.honeycomb.io/configure/environments/manage-api-keys/"},
+		{id: "new-relic-license-key", keywords: []string{"nral"}, entropy: 2.5, pattern: `\b([0-9a-f]{32}[0-9a-fF]{4}NRAL)\b`, source: "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"},
+		{id: "honeycomb-key", keywords: []string{"hcaik_", "hcaic_", "hcamk_", "hcalk_", "hcxik_", "hcxic_", "hcxmk_", "hcxlk_"}, entropy: random, pattern: `\b(hc[ax](?:ik|ic|mk|lk)_[A-Za-z0-9]{58})\b`, source: "https://docs.honeycomb.io/configure/environments/manage-api-keys/"},
 		{id: "posthog-personal-key", keywords: []string{"phx_", "phs_"}, entropy: random, pattern: `\b(ph[xs]_[A-Za-z0-9]{40,56})\b`, source: "https://posthog.com/docs/api"},
 		{id: "axiom-token", keywords: []string{"xaat-", "xapt-"}, entropy: hex, pattern: `\b(xa(?:at|pt)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`, source: "https://axiom.co/docs/reference/tokens"},
 		{id: "dynatrace-platform-token", keywords: []string{"dt0s01.", "dt0s02.", "dt0s04.", "dt0s08.", "dt0s16."}, entropy: random, pattern: `\b(dt0s(?:01|02|04|08|16)\.[A-Z0-9]{8,24}\.[A-Z0-9]{64})\b`, source: "https://docs.dynatrace.com/docs/manage/identity-access-management/access-tokens-and-oauth-clients"},
@@ -128,6 +130,7 @@ func ourFormats() []format {
 		{id: "figma-token", keywords: []string{"figd_", "figdr_", "figu_", "figur_"}, entropy: random, pattern: `\b(fig[du]r?_[\w-]{40,})`, source: "https://developers.figma.com/docs/rest-api/authentication/"},
 		{id: "contentful-management-token", keywords: []string{"cfpat-"}, entropy: random, pattern: `\b(CFPAT-[\w-]{43})`, source: "https://www.contentful.com/developers/docs/references/authentication/"},
 		{id: "mapbox-secret-token", keywords: []string{"sk.eyj"}, entropy: random, pattern: `\b(sk\.eyJ[\w-]{40,}\.[\w-]{20,})`, source: "https://docs.mapbox.com/help/dive-deeper/access-tokens/"},
+		{id: "airtable-personal-access-token", keywords: []string{"pat"}, entropy: random, pattern: `\b(pat[A-Za-z0-9]{14}\.[0-9a-f]{64})\b`, source: "https://airtable.com/developers/web/guides/personal-access-tokens"},
 		{id: "stytch-secret", keywords: []string{"secret-live-", "secret-test-"}, entropy: random, pattern: `\b(secret-(?:live|test)-[\w-]{30,40}=?)`, source: "https://stytch.com/docs/api"},
 		{id: "zuplo-api-key", keywords: []string{"zpka_"}, entropy: random, pattern: `\b(zpka_[a-z0-9]{32}_[a-z0-9]{8})\b`, source: "https://zuplo.com/docs/articles/api-key-leak-detection"},
 		{id: "dub-api-key", keywords: []string{"dub_"}, entropy: random, pattern: `\b(dub_[A-Za-z0-9]{24})\b`, source: "https://dub.co/docs/api-reference/tokens"},
