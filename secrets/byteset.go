@@ -13,11 +13,11 @@ func (s *shape) fits(text string, start int) bool {
 	if len(text)-start < s.least || !s.boundaryAt(text, start) {
 		return false
 	}
-	return fit(s.first, text[start:]) && (!s.named || s.assigns(text[start:min(len(text), start+s.reach)]))
+	return fitBytes(s.first, text[start:]) && (!s.named || s.assigns(text[start:min(len(text), start+s.reach)]))
 }
 
-// fit says whether text begins with bytes of sets.
-func fit(sets []byteSet, text string) bool {
+// fitBytes says whether text begins with bytes of sets.
+func fitBytes(sets []byteSet, text string) bool {
 	if len(text) < len(sets) {
 		return false
 	}
@@ -30,33 +30,33 @@ func fit(sets []byteSet, text string) bool {
 }
 
 func (s *shape) boundaryAt(text string, start int) bool {
-	return !s.boundary || start == 0 || !wordByte(text[start-1])
+	return !s.boundary || start == 0 || !isWordByte(text[start-1])
 }
 
 // assigns says whether text goes on from a name to an operator of the kinds that
 // patterns with names allow for, and from there to the beginning of a token.
 func (s *shape) assigns(text string) bool {
 	i := 0
-	for ; i < len(text) && !operator(text[i]); i++ {
-		if b := text[i]; !wordByte(b) && !between(b) && b != '.' && b != '-' {
+	for ; i < len(text) && !isOperator(text[i]); i++ {
+		if b := text[i]; !isWordByte(b) && !isFiller(b) && b != '.' && b != '-' {
 			return false
 		}
 	}
-	for ; i < len(text) && (operator(text[i]) || between(text[i])); i++ {
+	for ; i < len(text) && (isOperator(text[i]) || isFiller(text[i])); i++ {
 	}
-	return fit(s.value, text[i:])
+	return fitBytes(s.value, text[i:])
 }
 
-func operator(b byte) bool {
+func isOperator(b byte) bool {
 	return b == '=' || b == '>' || b == ':' || b == '|' || b == '?' || b == ','
 }
 
-// between says whether a byte may stand between a name, an operator and a value.
-func between(b byte) bool {
+// isFiller says whether a byte may stand between a name, an operator and a value.
+func isFiller(b byte) bool {
 	return b == '\'' || b == '"' || b == '`' || b == ' ' || '\t' <= b && b <= '\r'
 }
 
-func wordByte(b byte) bool {
+func isWordByte(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '_'
 }
 
@@ -69,7 +69,7 @@ func firstBytes(node *syntax.Regexp) (sets []byteSet, whole bool) {
 		for _, r := range node.Rune {
 			sets = append(sets, literalSet(r, node.Flags&syntax.FoldCase != 0))
 		}
-		return cut(sets, true)
+		return cutSets(sets, true)
 	case syntax.OpCharClass:
 		return []byteSet{classSet(node)}, true
 	case syntax.OpCapture:
@@ -81,18 +81,18 @@ func firstBytes(node *syntax.Regexp) (sets []byteSet, whole bool) {
 		for range min(node.Min, maxFirst) {
 			more, all := firstBytes(node.Sub[0])
 			if sets = append(sets, more...); !all {
-				return cut(sets, false)
+				return cutSets(sets, false)
 			}
 		}
-		return cut(sets, node.Min == node.Max)
+		return cutSets(sets, node.Min == node.Max)
 	case syntax.OpConcat:
 		for _, sub := range node.Sub {
 			more, all := firstBytes(sub)
 			if sets = append(sets, more...); !all {
-				return cut(sets, false)
+				return cutSets(sets, false)
 			}
 		}
-		return cut(sets, true)
+		return cutSets(sets, true)
 	case syntax.OpAlternate:
 		return firstOfAny(node)
 	}
@@ -114,7 +114,7 @@ func firstOfAny(node *syntax.Regexp) (sets []byteSet, whole bool) {
 	return sets, whole
 }
 
-func cut(sets []byteSet, whole bool) ([]byteSet, bool) {
+func cutSets(sets []byteSet, whole bool) ([]byteSet, bool) {
 	if len(sets) > maxFirst {
 		return sets[:maxFirst], false
 	}
@@ -123,7 +123,7 @@ func cut(sets []byteSet, whole bool) ([]byteSet, bool) {
 
 func literalSet(r rune, fold bool) (set byteSet) {
 	set.add(byte(r))
-	if fold && (wordByte(byte(r)) && r > '9' && r != '_') {
+	if fold && (isWordByte(byte(r)) && r > '9' && r != '_') {
 		set.add(byte(r) ^ 0x20)
 	}
 	return set

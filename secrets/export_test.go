@@ -1,5 +1,10 @@
 package secrets
 
+import (
+	"strconv"
+	"strings"
+)
+
 // What the tests of tokens need of the inside: rules have no other door.
 
 type Tokens struct{ *tokens }
@@ -47,7 +52,7 @@ func GitleaksFormats() ([]Format, error) {
 
 func OurFormats() []Format { return exported(ourFormats()) }
 
-func exported(formats []format) (all []Format) {
+func exported(formats []tokenFormat) (all []Format) {
 	for _, f := range formats {
 		all = append(all, Format{f.id, f.pattern, f.source, f.keywords, f.group})
 	}
@@ -62,4 +67,20 @@ func WithCRC(token string) string {
 		}
 	}
 	return token
+}
+
+// NewGitleaksTokens is NewTokens without our own formats.
+func NewGitleaksTokens() (Tokens, error) {
+	formats, err := gitleaksFormats()
+	if err != nil {
+		return Tokens{}, err
+	}
+	t, err := tokensOf(formats)
+	return Tokens{t}, err
+}
+
+// CRC36 returns what ends a token of GitLab's kind.
+func CRC36(token string) string {
+	sum := strconv.FormatUint(uint64(crcOf(token)), 36)
+	return strings.Repeat("0", 7-len(sum)) + sum
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/zricethezav/gitleaks/v8/config"
 )
 
-// A format is what is known of a kind of token.
-type format struct {
+// A tokenFormat is what is known of a kind of token.
+type tokenFormat struct {
 	id       string
 	pattern  string   // the token is its first group that is not empty, or all of it
 	keywords []string // in lower case; every token or its name has one of them
@@ -54,7 +54,7 @@ var notTaken = map[string]string{
 // gitleaksFormats returns the formats of gitleaks: its table alone, read as data.
 // Nothing of its scanner is run, which has settings of its own, logs what it
 // finds, and obeys comments in the text that it judges.
-func gitleaksFormats() ([]format, error) {
+func gitleaksFormats() ([]tokenFormat, error) {
 	var table struct {
 		Rules []struct {
 			ID, Regex   string
@@ -70,14 +70,14 @@ func gitleaksFormats() ([]format, error) {
 	if err := toml.Unmarshal([]byte(config.DefaultConfig), &table); err != nil {
 		return nil, fmt.Errorf("read the rules of gitleaks: %w", err)
 	}
-	formats := []format{}
+	formats := []tokenFormat{}
 	for _, r := range table.Rules {
 		if notTaken[r.ID] != "" {
 			continue
 		}
-		f := format{id: r.ID, pattern: r.Regex, keywords: lowered(r.Keywords), entropy: r.Entropy, group: r.SecretGroup, checksum: checksums[r.ID]}
+		f := tokenFormat{id: r.ID, pattern: r.Regex, keywords: lowerAll(r.Keywords), entropy: r.Entropy, group: r.SecretGroup, checksum: checksums[r.ID]}
 		for _, list := range r.Allowlists {
-			f.stop = append(f.stop, lowered(list.Stopwords)...)
+			f.stop = append(f.stop, lowerAll(list.Stopwords)...)
 			f.allow = append(f.allow, list.Regexes...)
 		}
 		formats = append(formats, f)
@@ -85,7 +85,7 @@ func gitleaksFormats() ([]format, error) {
 	return formats, nil
 }
 
-func lowered(words []string) []string {
+func lowerAll(words []string) []string {
 	words = slices.Clone(words)
 	for i, word := range words {
 		words[i] = strings.ToLower(word)

@@ -46,12 +46,12 @@ func shapesOf(pattern string, words []string) ([]shape, error) {
 func shapeOf(tree *syntax.Regexp, words []string) shape {
 	s := shape{words: words, named: strings.Contains(tree.String(), `\|\|`)}
 	s.boundary = tree.Op == syntax.OpConcat && tree.Sub[0].Op == syntax.OpWordBoundary
-	trimmed := trim(tree)
+	trimmed := fromName(tree)
 	// The keyword of some is in the value; the name is as good, and comes first.
-	if names, _ := heads(trimmed); s.named && !begins(names, words) && !slices.ContainsFunc(names, tooShort) {
+	if names, _ := heads(trimmed); s.named && !begins(names, words) && !slices.ContainsFunc(names, isShort) {
 		s.words = names
 	}
-	if s.lead, s.anchored = lead(trimmed, s.words); s.anchored {
+	if s.lead, s.anchored = leadBytes(trimmed, s.words); s.anchored {
 		tree = trimmed
 		s.first, _ = firstBytes(tree)
 	}
@@ -68,20 +68,20 @@ func shapeOf(tree *syntax.Regexp, words []string) shape {
 	return s
 }
 
-// trim returns a pattern without what its matches may begin with: that says how
+// fromName returns a pattern without what its matches may begin with: that says how
 // far back a match goes, and not whether there is one.
-func trim(tree *syntax.Regexp) *syntax.Regexp {
+func fromName(tree *syntax.Regexp) *syntax.Regexp {
 	if tree.Op != syntax.OpConcat {
 		return tree
 	}
 	trimmed := *tree
-	for len(trimmed.Sub) > 1 && optional(trimmed.Sub[0]) {
+	for len(trimmed.Sub) > 1 && isOptional(trimmed.Sub[0]) {
 		trimmed.Sub = trimmed.Sub[1:]
 	}
 	return &trimmed
 }
 
-func optional(node *syntax.Regexp) bool {
+func isOptional(node *syntax.Regexp) bool {
 	switch node.Op {
 	case syntax.OpWordBoundary, syntax.OpStar, syntax.OpQuest:
 		return true
@@ -91,15 +91,15 @@ func optional(node *syntax.Regexp) bool {
 	return false
 }
 
-// lead returns how many bytes of each match come before one of words, if that is
+// leadBytes returns how many bytes of each match come before one of words, if that is
 // the same for all matches.
-func lead(node *syntax.Regexp, words []string) (n int, ok bool) {
+func leadBytes(node *syntax.Regexp, words []string) (n int, ok bool) {
 	if found, _ := heads(node); begins(found, words) {
 		return 0, true
 	}
 	switch node.Op {
 	case syntax.OpCapture:
-		return lead(node.Sub[0], words)
+		return leadBytes(node.Sub[0], words)
 	case syntax.OpLiteral:
 		for _, word := range words {
 			if i := strings.Index(strings.ToLower(string(node.Rune)), word); i > 0 {
@@ -113,7 +113,7 @@ func lead(node *syntax.Regexp, words []string) (n int, ok bool) {
 			if found, _ := heads(&rest); begins(found, words) {
 				return n, true
 			}
-			if more, ok := lead(node.Sub[i], words); ok {
+			if more, ok := leadBytes(node.Sub[i], words); ok {
 				return n + more, true
 			}
 			least, most := lengths(node.Sub[i])
@@ -137,7 +137,7 @@ func valueBytes(tree *syntax.Regexp) (sets []byteSet) {
 	return sets
 }
 
-func tooShort(name string) bool { return len(name) < 3 }
+func isShort(name string) bool { return len(name) < 3 }
 
 // begins says whether each of heads begins with one of words.
 func begins(heads, words []string) bool {

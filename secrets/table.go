@@ -9,12 +9,12 @@ package secrets
 // is long or odd enough to be no part of ordinary text. Each names the page on
 // which the provider shows or describes it. The parts that are random are held to
 // an entropy too, so that an example with "xxxx" in it is none.
-func ourFormats() []format {
+func ourFormats() []tokenFormat {
 	const (
 		random = 3.5 // of letters and digits: 24 random ones are hardly ever below
 		hex    = 2.8 // of hexadecimal digits: 32 random ones are hardly ever below
 	)
-	return []format{
+	return []tokenFormat{
 		// Code and its delivery.
 		{id: "github-app-installation-token", keywords: []string{"ghs_"}, entropy: random, pattern: `\b(ghs_[A-Za-z0-9]{1,24}_eyJ[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,})`, source: "https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github"},
 		{id: "gitlab-workspace-token", keywords: []string{"glwt-"}, entropy: random, pattern: `\b(glwt-[\w-]{20,})`, source: "https://docs.gitlab.com/security/tokens/"},
@@ -35,7 +35,7 @@ func ourFormats() []format {
 		{id: "statsig-secret-key", keywords: []string{"secret-"}, entropy: 4, pattern: `\b(secret-[A-Za-z0-9]{40,45})\b`, source: "https://docs.statsig.com/access-management/api-keys"},
 		{id: "checkly-api-key", keywords: []string{"cu_"}, entropy: hex, pattern: `\b(cu_[0-9a-f]{32})\b`, source: "https://www.checklyhq.com/docs/accounts-and-users/creating-api-key/"},
 		{id: "trigger-dev-key", keywords: []string{"tr_"}, entropy: random, pattern: `\b(tr_(?:dev|prod|stg|pat|preview)_[A-Za-z0-9]{20,40})\b`, source: "https://trigger.dev/docs/apikeys"},
-		{id: "inngest-signing-key", keywords: []string{"signkey-"}, entropy: hex, pattern: `\b(signkey-(?:prod|test|branch|[a-z0-9]{3,12})-[0-9a-f]{32,64})\b`, source: "https://www.inngest.com/docs/platform/signing-keys"},
+		{id: "inngest-signing-key", keywords: []string{"signkey-"}, entropy: hex, pattern: `\b(signkey-[a-z]{3,12}-[0-9a-f]{32,64})\b`, source: "https://www.inngest.com/docs/platform/signing-keys"},
 
 		// Models and what is built on them.
 		{id: "openai-project-key", keywords: []string{"sk-proj-", "sk-svcacct-", "sk-admin-"}, entropy: random, pattern: `\b(sk-(?:proj|svcacct|admin)-[\w-]{20,90}T3BlbkFJ[\w-]{20,90})`, source: "https://platform.openai.com/docs/api-reference/project-api-keys"},
@@ -134,5 +134,16 @@ func ourFormats() []format {
 		{id: "stytch-secret", keywords: []string{"secret-live-", "secret-test-"}, entropy: random, pattern: `\b(secret-(?:live|test)-[\w-]{30,40}=?)`, source: "https://stytch.com/docs/api"},
 		{id: "zuplo-api-key", keywords: []string{"zpka_"}, entropy: random, pattern: `\b(zpka_[a-z0-9]{32}_[a-z0-9]{8})\b`, source: "https://zuplo.com/docs/articles/api-key-leak-detection"},
 		{id: "dub-api-key", keywords: []string{"dub_"}, entropy: random, pattern: `\b(dub_[A-Za-z0-9]{24})\b`, source: "https://dub.co/docs/api-reference/tokens"},
+
+		// Formats that gitleaks knows, but not without the provider's name beside them.
+		{id: "defined-networking-token", keywords: []string{"dnkey-"}, entropy: random, pattern: `\b(dnkey-[A-Za-z0-9=_-]{26}-[A-Za-z0-9=_-]{52})`, source: "https://docs.defined.net/guides/automating-host-creation/"},
+		{id: "dropbox-access-token", keywords: []string{"sl."}, entropy: 4, pattern: `\b(sl\.(?:u\.)?[\w-]{130,})`, source: "https://developers.dropbox.com/oauth-guide"},
+		{id: "intercom-access-token", keywords: []string{"dg9ro"}, entropy: random, pattern: `\b(dG9rO[A-Za-z0-9+/_-]{54}=)`, source: "https://developers.intercom.com/docs/build-an-integration/learn-more/authentication"},
+		{id: "mailchimp-key", keywords: []string{"-us"}, entropy: hex, pattern: `\b([0-9a-f]{32}-us[0-9]{1,2})\b`, source: "https://mailchimp.com/developer/marketing/guides/quick-start/"},
+		{id: "mailgun-private-key", keywords: []string{"key-"}, entropy: hex, pattern: `\b(key-[0-9a-f]{32})\b`, source: "https://documentation.mailgun.com/docs/mailgun/api-reference/mg-auth"},
+		{id: "new-relic-insights-key", keywords: []string{"nrii-", "nriq-"}, entropy: random, pattern: `\b(NRI[IQ]-[\w-]{32})`, source: "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"},
+		{id: "plaid-access-token", keywords: []string{"access-sandbox-", "access-development-", "access-production-"}, entropy: hex, pattern: `\b(access-(?:sandbox|development|production)-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`, source: "https://plaid.com/docs/api/tokens/"},
+		{id: "typeform-token", keywords: []string{"tfp_"}, entropy: random, pattern: `\b(tfp_[A-Za-z0-9]{40,48}_[A-Za-z0-9]{10,16})\b`, source: "https://www.typeform.com/developers/get-started/personal-access-token/"},
+		{id: "yandex-cloud-api-key", keywords: []string{"aqvn"}, entropy: random, pattern: `\b(AQVN[\w-]{35,38})(?:[^\w-]|\z)`, source: "https://yandex.cloud/en/docs/iam/concepts/authorization/api-key"},
 	}
 }

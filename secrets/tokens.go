@@ -54,8 +54,13 @@ func newTokens() (*tokens, error) {
 	if err != nil {
 		return nil, err
 	}
+	return tokensOf(append(ourFormats(), rules...))
+}
+
+// tokensOf returns formats ready to be looked for. At one keyword, the first goes first.
+func tokensOf(formats []tokenFormat) (*tokens, error) {
 	t := &tokens{words: &keywords{}}
-	for _, f := range append(ourFormats(), rules...) {
+	for _, f := range formats {
 		shapes, err := shapesOf(f.pattern, f.keywords)
 		if err != nil {
 			return nil, fmt.Errorf("read the pattern of rule %q: %w", f.id, err)
@@ -125,7 +130,7 @@ func (s *search) underKey(key string) {
 		switch {
 		case s.until > 0:
 			return false
-		case r.shape.named && r.shape.boundaryAt(key, start) && fit(r.shape.value, value):
+		case r.shape.named && r.shape.boundaryAt(key, start) && fitBytes(r.shape.value, value):
 			// Patterns allow for twenty bytes between the provider and the operator.
 			assigned := key[start:min(len(key), end+20)] + ` = "`
 			s.report(r, assigned+value+`"`, 0, len(assigned)+len(value)+1, offset-len(assigned))
@@ -184,7 +189,7 @@ func (r *rule) token(at []int) (start, end int) {
 
 // accepts says whether a value of the right shape is a token all the same.
 func (r *rule) accepts(value string) bool {
-	if r.entropy > 0 && entropy(value) <= r.entropy {
+	if r.entropy > 0 && bitsPerByte(value) <= r.entropy {
 		return false
 	}
 	lower := strings.ToLower(value)
@@ -211,8 +216,8 @@ var madeUp = []string{
 	"abcdefghijklmnopqrstuvwxyz", "changeme", "example", "placeholder", "redacted", "xxxxxx", "000000000", "your_", "your-", "your.",
 }
 
-// entropy returns the bits that each byte of text is worth by its own distribution.
-func entropy(text string) float64 {
+// bitsPerByte returns the bits that each byte of text is worth by its own distribution.
+func bitsPerByte(text string) float64 {
 	var counts [256]int
 	for i := range len(text) {
 		counts[text[i]]++
