@@ -6,21 +6,22 @@ import (
 	"strings"
 )
 
-// checksums are the formats of gitleaks whose tokens end in a checksum of the rest.
+// checksumOf returns what checks the tokens of a rule of gitleaks, if they end in a
+// checksum of the rest.
 //
 // GitHub publishes its own (https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/),
 // and npm, which is GitHub's, does as it does. GitLab's are of its routable tokens
-// (https://handbook.gitlab.com/handbook/engineering/architecture/design-documents/cells/routable_tokens/). A format that only says that it has
-// one is not here: with a wrong idea of it, live tokens would be called made up.
-var checksums = map[string]func(string) bool{
-	"github-app-token":     endsInCRC,
-	"github-oauth":         endsInCRC,
-	"github-pat":           endsInCRC,
-	"github-refresh-token": endsInCRC,
-	"npm-access-token":     endsInCRC,
-
-	"gitlab-pat-routable":                         endsInCRC36,
-	"gitlab-runner-authentication-token-routable": endsInCRC36,
+// (https://handbook.gitlab.com/handbook/engineering/architecture/design-documents/cells/routable_tokens/).
+// A format that only says that it has one is not here: with a wrong idea of it,
+// live tokens would be called made up.
+func checksumOf(rule string) func(string) bool {
+	switch rule {
+	case "github-app-token", "github-oauth", "github-pat", "github-refresh-token", "npm-access-token":
+		return endsInCRC
+	case "gitlab-pat-routable", "gitlab-runner-authentication-token-routable":
+		return endsInCRC36
+	}
+	return nil
 }
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -84,3 +84,13 @@ func CRC36(token string) string {
 	sum := strconv.FormatUint(uint64(crcOf(token)), 36)
 	return strings.Repeat("0", 7-len(sum)) + sum
 }
+
+// Words returns a function that calls yield for each of words in a text.
+func Words(words ...string) func(text string, yield func(number, start, end int) bool) {
+	k := &keywords{}
+	for i, word := range words {
+		k.add(word, i)
+	}
+	k.build()
+	return k.each
+}

@@ -16,13 +16,13 @@ func harmlessName(name string) bool {
 	if i := strings.LastIndexFunc(last, unicode.IsUpper); i > 0 && unicode.IsLower(rune(last[i-1])) {
 		last = last[i:]
 	}
-	return harmlessEnds[strings.ToLower(last)]
-}
-
-var harmlessEnds = map[string]bool{
-	"id": true, "ids": true, "url": true, "uri": true, "host": true, "hostname": true, "endpoint": true, "domain": true, "site": true, "region": true, "zone": true,
-	"name": true, "image": true, "tag": true, "version": true, "path": true, "file": true, "dir": true, "ref": true, "secretname": true, "namespace": true,
-	"sha": true, "sha1": true, "sha256": true, "commit": true, "digest": true, "checksum": true, "hash": true, "revision": true, "fingerprint": true,
-	"project": true, "org": true, "organization": true, "account": true, "user": true, "username": true, "email": true, "channel": true, "bucket": true, "app": true,
-	"enabled": true, "timeout": true, "interval": true, "port": true, "public": true, "class": true, "type": true, "label": true,
+	switch strings.ToLower(last) {
+	case "id", "ids", "url", "uri", "host", "hostname", "endpoint", "domain", "site", "region", "zone", "port", // where it is
+		"name", "image", "tag", "version", "path", "file", "dir", "ref", "secretname", "namespace", "label", "class", "type", // what it is called
+		"sha", "sha1", "sha256", "commit", "digest", "checksum", "hash", "revision", "fingerprint", // what it was made of
+		"project", "org", "organization", "account", "user", "username", "email", "channel", "bucket", "app", "public", // whose it is
+		"enabled", "timeout", "interval": // how it behaves
+		return true
+	}
+	return false
 }

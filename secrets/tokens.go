@@ -38,8 +38,7 @@ type rule struct {
 	id       string
 	entropy  float64           // bits per byte that a token has more of, or zero
 	group    int               // the group of the pattern that is the token; the first that is not empty if zero
-	stop     []string          // text, in lower case, that no token contains
-	allow    []string          // patterns of what is no token
+	allow    []string          // patterns of values that are no tokens
 	checksum func(string) bool // says whether the token's own checksum is right, or nil
 	shape    shape
 
@@ -69,7 +68,7 @@ func tokensOf(formats []tokenFormat) (*tokens, error) {
 			for _, word := range s.words {
 				t.words.add(word, len(t.rules))
 			}
-			t.rules = append(t.rules, &rule{id: f.id, entropy: f.entropy, group: f.group, stop: f.stop, allow: f.allow, checksum: f.checksum, shape: s})
+			t.rules = append(t.rules, &rule{id: f.id, entropy: f.entropy, group: f.group, allow: f.allow, checksum: f.checksum, shape: s})
 		}
 	}
 	t.words.build()
@@ -192,28 +191,27 @@ func (r *rule) accepts(value string) bool {
 	if r.entropy > 0 && bitsPerByte(value) <= r.entropy {
 		return false
 	}
-	lower := strings.ToLower(value)
-	for _, stop := range r.stop {
-		if strings.Contains(lower, stop) {
-			return false
-		}
-	}
-	for _, word := range madeUp {
-		if strings.Contains(lower, word) {
-			return false
-		}
-	}
 	for _, allowed := range r.allowed {
-		if allowed.MatchString(value) {
+		// All of it: a part that looks so is no reason to let go of the rest.
+		if at := allowed.FindStringIndex(value); at != nil && at[1]-at[0] == len(value) {
 			return false
 		}
 	}
-	return !r.shape.named || strings.ContainsAny(value, "0123456789")
+	return !madeUp(value) && (!r.shape.named || strings.ContainsAny(value, "0123456789"))
 }
 
-// madeUp is what the tokens of documentation contain, and random ones never do.
-var madeUp = []string{
-	"abcdefghijklmnopqrstuvwxyz", "changeme", "example", "placeholder", "redacted", "xxxxxx", "000000000", "your_", "your-", "your.",
+// madeUp says whether a value has in it what the tokens of documentation have, and
+// random ones never do.
+func madeUp(value string) bool {
+	value = strings.ToLower(value)
+	for _, word := range [...]string{
+		"abcdefghijklmnopqrstuvwxyz", "changeme", "example", "placeholder", "redacted", "xxxxxx", "000000000", "your_", "your-", "your.",
+	} {
+		if strings.Contains(value, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // bitsPerByte returns the bits that each byte of text is worth by its own distribution.
