@@ -38,6 +38,11 @@ func TestFind(t *testing.T) {
 			key:    "datadog.apiKey", text: "\"" + hex40 + "\"\n",
 			want: map[string]string{"datadog-access-token": hex40},
 		},
+		"NamedWithMark": {
+			reason: "A format with a mark that is searched for is looked for in the text of that name.",
+			key:    "FACEBOOK_TOKEN", text: "1234567890123456|" + "q7LxZr2Vd9TnB4kWm8YcP3sHj6F",
+			want: map[string]string{"facebook-access-token": "1234567890123456|" + "q7LxZr2Vd9TnB4kWm8YcP3sHj6F"},
+		},
 		"LongName": {
 			reason: "What comes after the provider in a name may be longer than the pattern allows for.",
 			key:    "DATADOG_FOR_ALL_OF_THE_STAGING_CLUSTERS_API_KEY", text: hex40,

@@ -6,9 +6,11 @@ package secrets
 // no secrets and not here.
 //
 // A format is here if its prefix, or a mark that the provider puts in the middle,
-// is long or odd enough to be no part of ordinary text. Each names the page on
-// which the provider shows or describes it. The parts that are random are held to
-// an entropy too, so that an example with "xxxx" in it is none.
+// is long or odd enough to be no part of ordinary text. Each names the provider's
+// page on such credentials, which shows them but does not always spell their
+// format out: where no page has a length, the shortest that is seen is asked for.
+// The parts that are random are held to an entropy too, so that an example with
+// "xxxx" in it is none.
 func ourFormats() []tokenFormat {
 	const (
 		random = 3.5 // of letters and digits: 24 random ones are hardly ever below

@@ -14,9 +14,9 @@ const (
 	// unverified ends the rule of a token whose checksum is wrong. It may be a
 	// made-up one, or a live one of a format that has changed.
 	unverified = "-unverified"
-	// maxRead bounds what the patterns read of one text, in bytes. They take from
-	// ten to a hundred nanoseconds for each; of real texts they read one byte in
-	// twenty at most, and no object has more than three million.
+	// maxRead bounds what the patterns read of one text, in bytes, of which each
+	// takes them from ten to a hundred nanoseconds. None of 58,000 files of Go
+	// modules and manifests, of up to two megabytes, comes near.
 	maxRead = 256 << 10
 	// maxReach bounds what one pattern may read before and after its hit. Few
 	// tokens are longer; of those, the beginning says enough.
