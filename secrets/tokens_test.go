@@ -153,8 +153,8 @@ func TestGitleaksFormats(t *testing.T) {
 	}
 }
 
-// TestMemory holds the table to ten megabytes with each pattern compiled.
-func TestMemory(t *testing.T) {
+// TestTokensMemory holds the table to ten megabytes with each pattern compiled.
+func TestTokensMemory(t *testing.T) {
 	before := live()
 	tokens := newTokens(t)
 	fresh := live() - before

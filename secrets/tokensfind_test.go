@@ -11,8 +11,8 @@ import (
 // hex40 is forty random digits: a commit, or the key of a dozen providers.
 const hex40 = "3f9a1c07d2b84e65a0c7f1d93b5e8264" + "7a0d1c9e"
 
-// TestFind says what is found where: each want is a rule and the text it is for.
-func TestFind(t *testing.T) {
+// TestTokens says what is found where: each want is a rule and the text it is for.
+func TestTokens(t *testing.T) {
 	github, slack := "ghp_"+"q7LxZr2Vd9TnB4kWm8YcP3sHj6FgAe1AbC9x", "xoxb-"+"123456789012-123456789012-AbCdEfGhIjKlMnOpQrSt1234"
 	cases := map[string]struct {
 		reason, key, text string
@@ -96,8 +96,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what is too much to judge is said, and never passed over.
-func TestTooLarge(t *testing.T) {
+// TestTokensTooLarge: what is too much to judge is said, and never passed over.
+func TestTokensTooLarge(t *testing.T) {
 	tokens := newTokens(t)
 	text := strings.Repeat("pypi-"+"AgEIcHlwaS5vcmc", 1<<16)
 	if got := rulesIn(tokens, "", text); got["too-large"] != text {
@@ -105,9 +105,9 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestFindAtOnce uses a table for the first time from many sides: patterns are
+// TestTokensAtOnce uses a table for the first time from many sides: patterns are
 // compiled then.
-func TestFindAtOnce(t *testing.T) {
+func TestTokensAtOnce(t *testing.T) {
 	tokens := newTokens(t)
 	var wait sync.WaitGroup
 	for range 8 {

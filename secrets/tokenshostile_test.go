@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// hostile are texts of a megabyte that are made to be slow: one long line of one
+// hostileToTokens are texts of a megabyte that are made to be slow: one long line of one
 // kind of character, keywords and nothing else, and tokens that are right up to
 // their last character.
-func hostile() map[string]string {
+func hostileToTokens() map[string]string {
 	texts := map[string]string{}
 	for name, piece := range map[string]string{
 		"Letters": "a", "Spaces": " ", "Base64": "Zm9vYmFy", "GitHub": "ghp_", "Names": "secret", "GitLab": "glpat-", "Assigned": "datadog=", "Azure": "+aba+ast",
@@ -23,12 +23,12 @@ func hostile() map[string]string {
 	return texts
 }
 
-// TestHostile bounds what each takes: its time with a bound that only a hang
+// TestTokensHostile bounds what each takes: its time with a bound that only a hang
 // passes, what it allocates with one that holds anywhere.
-func TestHostile(t *testing.T) {
+func TestTokensHostile(t *testing.T) {
 	tokens := newTokens(t)
 	tokens.CompileAll()
-	for name, text := range hostile() {
+	for name, text := range hostileToTokens() {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -47,10 +47,10 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-func BenchmarkHostile(b *testing.B) {
+func BenchmarkTokensHostile(b *testing.B) {
 	tokens := newTokens(b)
 	tokens.CompileAll()
-	for name, text := range hostile() {
+	for name, text := range hostileToTokens() {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -60,15 +60,15 @@ func BenchmarkHostile(b *testing.B) {
 	}
 }
 
-func BenchmarkNew(b *testing.B) {
+func BenchmarkTokensNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		newTokens(b)
 	}
 }
 
-// BenchmarkText is the text of a large ConfigMap.
-func BenchmarkText(b *testing.B) {
+// BenchmarkTokensText is the text of a large ConfigMap.
+func BenchmarkTokensText(b *testing.B) {
 	tokens := newTokens(b)
 	text := strings.Repeat("  - name: LOG_LEVEL\n    value: \"info\"\n  image: registry.example.com/shop/web:1.27.4\n  datadog.url: https://app.datadoghq.com # see the docs. All pods\n", 1400)
 	b.SetBytes(int64(len(text)))
@@ -77,8 +77,8 @@ func BenchmarkText(b *testing.B) {
 	}
 }
 
-// BenchmarkValue is one environment variable.
-func BenchmarkValue(b *testing.B) {
+// BenchmarkTokensValue is one environment variable.
+func BenchmarkTokensValue(b *testing.B) {
 	tokens := newTokens(b)
 	b.ReportAllocs()
 	for b.Loop() {
