@@ -75,6 +75,9 @@ func tokensOf(formats []tokenFormat) (*tokens, error) {
 	return t, nil
 }
 
+// An emitter takes what is found: a rule, and where it is in the text.
+type emitter func(rule string, start, end int)
+
 // find calls emit for each token in text, with its rule and where it is in text.
 //
 // Key is the name that text has, or the names of all that holds it, joined by
@@ -84,28 +87,28 @@ func tokensOf(formats []tokenFormat) (*tokens, error) {
 //
 // A rule that ends in "-unverified" says that a checksum is wrong. The rule
 // "too-large", with all of text, says that not all of it was judged.
-func (t *tokens) find(key, text string, emit func(rule string, start, end int)) {
-	s := &search{tokens: t, text: text, emit: emit, left: maxRead}
-	t.words.each(text, s.hit)
+func (t *tokens) find(key, text string, emit emitter) {
+	s := &search{tokens: t, text: text, left: maxRead}
+	t.words.each(text, func(number, start, _ int) bool { return s.hit(number, start, emit) })
 	if key != "" && len(text) <= maxReach {
-		s.underKey(key)
+		s.underKey(key, emit)
 	}
 	if s.left <= 0 {
 		emit(tooLarge, 0, len(text))
 	}
 }
 
-// A search is one call of find.
+// A search is one call of find. What it calls is handed on and not kept, so that
+// the caller's stays on the stack.
 type search struct {
 	*tokens
 	text  string
-	emit  func(rule string, start, end int)
 	left  int // bytes that patterns may yet read
 	until int // where the last token that was emitted ends
 }
 
 // hit tries a rule at a keyword, and says whether to go on.
-func (s *search) hit(number, start, _ int) bool {
+func (s *search) hit(number, start int, emit emitter) bool {
 	r := s.rules[number]
 	from, to := start-r.shape.lead, start-r.shape.lead+r.shape.reach
 	switch {
@@ -116,12 +119,12 @@ func (s *search) hit(number, start, _ int) bool {
 	case !r.shape.fits(s.text, from):
 		return true
 	}
-	s.report(r, s.text, from, to, 0)
+	s.report(r, s.text, from, to, 0, emit)
 	return s.left > 0
 }
 
 // underKey tries the rules whose keyword is in the name of text on all of text.
-func (s *search) underKey(key string) {
+func (s *search) underKey(key string, emit emitter) {
 	value := strings.Trim(s.text, " \t\r\n\"'")
 	offset := strings.Index(s.text, value)
 	s.words.each(key, func(number, start, end int) bool {
@@ -132,16 +135,16 @@ func (s *search) underKey(key string) {
 		case r.shape.named && r.shape.boundaryAt(key, start) && fitBytes(r.shape.value, value):
 			// Patterns allow for twenty bytes between the provider and the operator.
 			assigned := key[start:min(len(key), end+20)] + ` = "`
-			s.report(r, assigned+value+`"`, 0, len(assigned)+len(value)+1, offset-len(assigned))
+			s.report(r, assigned+value+`"`, 0, len(assigned)+len(value)+1, offset-len(assigned), emit)
 		case !r.shape.named && !r.shape.anchored:
-			s.report(r, s.text, 0, len(s.text), 0)
+			s.report(r, s.text, 0, len(s.text), 0, emit)
 		}
 		return s.left > 0
 	})
 }
 
 // report emits what the rule finds in a part of text, moved by shift.
-func (s *search) report(r *rule, text string, from, to, shift int) {
+func (s *search) report(r *rule, text string, from, to, shift int, emit emitter) {
 	to = min(to, len(text))
 	s.left -= to - from
 	at := r.compiled().FindStringSubmatchIndex(text[from:to])
@@ -159,7 +162,7 @@ func (s *search) report(r *rule, text string, from, to, shift int) {
 		id += unverified
 	}
 	s.until = end + shift
-	s.emit(id, start+shift, end+shift)
+	emit(id, start+shift, end+shift)
 }
 
 // compiled returns the pattern, which a test compiles for every rule: it cannot fail.

@@ -81,7 +81,8 @@ func BenchmarkTokensText(b *testing.B) {
 func BenchmarkTokensValue(b *testing.B) {
 	tokens := newTokens(b)
 	b.ReportAllocs()
+	found := 0
 	for b.Loop() {
-		tokens.Find("DATADOG_SITE", "datadoghq.eu", func(string, int, int) {})
+		tokens.Find("DATADOG_SITE", "datadoghq.eu", func(string, int, int) { found++ })
 	}
 }
