@@ -167,6 +167,9 @@ func (l *leaf) key(i int) (pair, bool) {
 	if p.sep == '>' && (p.keyStart == 0 || t[p.keyStart-1] != '<') {
 		return p, false
 	}
+	if strings.HasSuffix(t[:p.keyStart], "${") { // ${NAME:-x} is one value
+		return p, false
+	}
 	return p, end-p.keyStart >= 2
 }
 
