@@ -40,9 +40,7 @@ func programs() []program {
 // option returns the part of word, or of what follows flag, that is a password
 // by an option of the program, and whether there is one.
 func (s *Scanner) option(name, flag, word string) (int, bool) {
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		name = name[i+1:]
-	}
+	name = base(name)
 	for _, p := range s.programs {
 		if p.name != name {
 			continue
@@ -51,7 +49,7 @@ func (s *Scanner) option(name, flag, word string) (int, bool) {
 		switch {
 		case p.apart && flag == p.option && !strings.HasPrefix(word, "-"):
 			from = 0
-		case p.joined && len(word) > len(p.option) && strings.HasPrefix(word, p.option):
+		case p.joined && len(word) > len(p.option) && strings.HasPrefix(word, p.option) && !strings.HasPrefix(word, "-port") && !strings.HasPrefix(word, "-protocol"):
 			from = len(p.option)
 		case len(p.option) > 2 && strings.HasPrefix(word, p.option+"="):
 			from = len(p.option) + 1
@@ -71,40 +69,53 @@ func (s *Scanner) option(name, flag, word string) (int, bool) {
 	return 0, false
 }
 
-// commands finds passwords in options of the commands of a text, and after long
-// options whose name says secret.
-func (l *leaf) commands() {
-	for i, p := range l.w.s.programs {
-		if i > 0 && l.w.s.programs[i-1].name == p.name {
-			continue
-		}
-		l.each(p.name+" ", func(at int) {
-			if at > 0 && (isWord(l.text[at-1]) || l.text[at-1] == '-' || l.text[at-1] == '.') {
-				return
-			}
-			l.command(p.name, at+len(p.name), false)
-		})
-	}
-	l.each("--", func(at int) {
-		if at == 0 || isSpace(l.text[at-1]) || strings.IndexByte("\"'`[(", l.text[at-1]) >= 0 {
-			l.flag(at)
-		}
-	})
-	l.each("requirepass ", func(at int) { l.directive(at, len("requirepass ")) })
-	l.each("masterauth ", func(at int) { l.directive(at, len("masterauth ")) })
-}
-
 // directive finds the value of a directive that is written with a space.
-func (l *leaf) directive(at, length int) {
-	if at > 0 && l.text[at-1] != '\n' {
-		return
+func (l *leaf) directive(at, start int) {
+	if at == 0 || l.text[at-1] == '\n' {
+		l.literal(l.text[at:start-1], at, start, l.word(start, passLength), true)
 	}
-	l.literal("requirepass", at, at+length, l.word(at+length, passLength), true)
 }
 
-// command looks at the words of a command that starts before i.
-func (l *leaf) command(name string, i int, _ bool) {
+// commandAt looks for the program whose option is at i, back to where its command starts.
+func (l *leaf) commandAt(i int) {
+	start := i
+	for start > 0 && i-start < lineLength && start > l.command && strings.IndexByte("|;&(", l.text[start-1]) < 0 && (l.text[start-1] != '\n' || start > 1 && l.text[start-2] == '\\') {
+		start--
+	}
+	l.w.left -= i - start
+	l.command = i + 1
+	for from := start; from < i; {
+		for from < i && strings.IndexByte(" \t\n\"'`[,", l.text[from]) >= 0 {
+			from++
+		}
+		end := from
+		for end < i && strings.IndexByte(" \t\n\"'`", l.text[end]) < 0 {
+			end++
+		}
+		if name := base(l.text[from:end]); l.w.s.isProgram(name) {
+			l.options(name, end)
+			return
+		}
+		from = end + 1
+	}
+}
+
+// base returns the last element of a path.
+func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+func (s *Scanner) isProgram(name string) bool {
+	for i := range s.programs {
+		if s.programs[i].name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// options looks at the words of a command that starts before i.
+func (l *leaf) options(name string, i int) {
 	flag := ""
+	defer func() { l.command = max(l.command, i) }()
 	for limit := min(len(l.text), i+lineLength); i < limit && !l.full(); {
 		for i < limit && (l.text[i] == ' ' || l.text[i] == '\t') {
 			i++

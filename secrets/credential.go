@@ -10,25 +10,11 @@ const (
 	// userLength and passLength bound the credentials of a URL.
 	userLength = 128
 	passLength = 512
+	// netrcLength bounds what is before the password in an entry of a netrc file.
+	netrcLength = 256
 	// lineLength bounds a command or line that is looked into.
 	lineLength = 1024
 )
-
-// credentials finds credentials whose place tells: URLs, headers, files of clients, options of commands.
-func (l *leaf) credentials(name string) {
-	if len(l.text) < 6 {
-		return
-	}
-	l.each("://", l.url)
-	l.each("@tcp(", l.goDSN)
-	l.each("Basic ", l.basic)
-	l.each("Bearer ", l.bearer)
-	l.each("machine ", l.netrc)
-	if strings.Contains(name, "pgpass") || strings.Contains(l.text, ":5432:") {
-		l.pgpass()
-	}
-	l.commands()
-}
 
 // url finds scheme://user:password@host, at its "://".
 func (l *leaf) url(i int) {
@@ -156,18 +142,14 @@ func (l *leaf) word(i, limit int) int {
 	return end
 }
 
-// netrc finds the password of a "machine" in a netrc file.
-func (l *leaf) netrc(i int) {
-	entry := l.cut(i, i+lineLength)
-	if next := strings.Index(entry[1:], "machine "); next >= 0 {
-		entry = entry[:next+1]
-	}
-	l.w.left -= len(entry)
-	at := strings.Index(entry, "password ")
-	if at < 0 || !strings.Contains(entry[:at], "login ") {
+// netrc finds the password at start, where it is one of a "machine" in a netrc file.
+func (l *leaf) netrc(start int) {
+	entry := l.cut(start-netrcLength, start)
+	l.w.left -= 32
+	at := strings.LastIndex(entry, "machine ")
+	if at < 0 || !strings.Contains(entry[at:], "login ") {
 		return
 	}
-	start := i + at + len("password ")
 	end := l.word(start, passLength)
 	if l.w.s.words.secret(literal{name: "password", value: l.text[start:end], strength: password, env: true}) {
 		l.add(ClassURL, "netrc-password", "", start, end)

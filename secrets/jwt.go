@@ -12,28 +12,26 @@ const (
 	jwtLength = 16 << 10
 )
 
-// webTokens finds JSON Web Tokens. Their header must decode to one.
-func (l *leaf) webTokens() {
-	l.each("eyJ", func(i int) {
-		if i > 0 && (isURL64(l.text[i-1]) || l.text[i-1] == '.') {
-			return
-		}
-		head := l.cut(i, i+jwtHead)
-		l.w.left -= 64
-		dot := strings.IndexByte(head, '.')
-		if dot < 16 || !webHeader(head[:dot]) {
-			return
-		}
-		end := i + dot + 1
-		for limit := min(len(l.text), i+jwtLength); end < limit && (isURL64(l.text[end]) || l.text[end] == '.'); {
-			end++
-		}
-		parts := strings.SplitN(l.text[i:end], ".", 6)
-		l.w.left -= end - i
-		if len(parts) >= 3 && len(parts[1]) >= 2 && len(parts[len(parts)-1])+len(parts[2]) >= 16 {
-			l.add(ClassJWT, "json-web-token", "", i, end)
-		}
-	})
+// webToken finds a JSON Web Token at i. Its header must decode to one.
+func (l *leaf) webToken(i int) {
+	if i > 0 && (isURL64(l.text[i-1]) || l.text[i-1] == '.') {
+		return
+	}
+	head := l.cut(i, i+jwtHead)
+	dot := strings.IndexByte(head, '.')
+	l.w.left -= 16 + max(dot, 0)
+	if dot < 16 || !webHeader(head[:dot]) {
+		return
+	}
+	end := i + dot + 1
+	for limit := min(len(l.text), i+jwtLength); end < limit && (isURL64(l.text[end]) || l.text[end] == '.'); {
+		end++
+	}
+	l.w.left -= end - i
+	payload, rest, ok := strings.Cut(l.text[i+dot+1:end], ".")
+	if ok && len(payload) >= 2 && len(rest) >= 16 {
+		l.add(ClassJWT, "json-web-token", "", i, end)
+	}
 }
 
 // webHeader reports whether head is the base64 of a JWT's header.

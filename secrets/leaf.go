@@ -18,9 +18,11 @@ type span struct {
 
 // A leaf is a text that is being scanned.
 type leaf struct {
-	w     *walk
-	text  string
-	spans []span
+	w       *walk
+	text    string
+	spans   []span
+	name    pair // the last {"name": …}
+	command int  // where the command ends that was looked at last
 }
 
 // rank orders classes where two find the same bytes: the more exact one wins.
@@ -63,45 +65,25 @@ func (l *leaf) add(class Class, rule, key string, start, end int) {
 	l.spans = append(l.spans, span{start, end, rule, class, key})
 }
 
-// named gives the key to what was found in the bytes under it, and redacts it
-// where it is itself what was found.
-func (l *leaf) named(key string, keyStart, start, end int) {
-	for i := range l.spans {
-		switch s := &l.spans[i]; {
-		case s.key != "":
-		case s.start < keyStart+len(key) && s.end > keyStart:
-			s.key = Redacted
-		case s.start < end && s.end > start:
-			s.key = key
-		}
-	}
-}
-
 // scan scans the text, whose name in the object has a strength.
 func (l *leaf) scan(name string, c context) {
 	if len(l.text) < 3 {
 		return
 	}
-	l.raw()
+	l.known()
 	if strong := l.w.s.names.strength(name); strong != neutral && strings.IndexByte(strings.TrimSpace(l.text), '\n') < 0 {
 		if l.w.s.words.secret(literal{name: name, value: l.text, strength: strong, env: c.env}) {
 			l.add(ClassName, ruleOf(strong), "", 0, len(l.text))
 		}
 	}
-	l.credentials(name)
-	if len(l.text) >= 6 {
-		l.pairs(c)
-	}
-}
-
-// raw finds what is secret wherever it is.
-func (l *leaf) raw() {
-	if len(l.text) < 12 {
+	if len(l.text) < 6 {
 		return
 	}
-	l.w.s.tokens.find(l.text, func(rule string, start, end int) { l.add(ClassToken, rule, "", start, end) })
-	l.privateKeys()
-	l.webTokens()
+	if strings.Contains(name, "pgpass") || strings.Contains(l.text, ":5432:") {
+		l.pgpass()
+	}
+	l.places(c)
+	l.keys()
 }
 
 // ruleOf returns the rule of a literal value.
@@ -115,15 +97,16 @@ func ruleOf(s strength) string {
 	return "random-value"
 }
 
-// each calls found with every place of needle in the text, until there is too much.
-func (l *leaf) each(needle string, found func(i int)) {
-	for from := 0; !l.full(); {
-		i := strings.Index(l.text[from:], needle)
-		if i < 0 {
-			return
-		}
-		found(from + i)
-		from += i + len(needle)
+// scanKey scans the text as a key of the object: under no name.
+func (l *leaf) scanKey() {
+	l.known()
+	l.places(context{})
+}
+
+// known finds tokens of providers.
+func (l *leaf) known() {
+	if len(l.text) >= 12 {
+		l.w.s.tokens.find(l.text, func(rule string, start, end int) { l.add(ClassToken, rule, "", start, end) })
 	}
 }
 

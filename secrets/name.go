@@ -154,17 +154,32 @@ func next(s strength, r, before role, last bool) strength {
 
 // joined returns the role of a word that others are written together with.
 func (n *names) joined(word []byte) role {
-	for _, end := range [...]string{"password", "passwd", "passphrase"} {
-		if strings.HasSuffix(string(word), end) {
+	if len(word) < 8 {
+		return roleNone
+	}
+	switch word[len(word)-1] {
+	case 'd', 'e':
+		if ends(word, "password") || ends(word, "passwd") || ends(word, "passphrase") {
 			return rolePassword
 		}
-	}
-	for _, end := range [...]string{"apikey", "secretkey", "accesskey", "clientsecret", "accesstoken", "authtoken", "apitoken", "bottoken"} {
-		if strings.HasSuffix(string(word), end) {
+	case 'y':
+		if ends(word, "apikey") || ends(word, "secretkey") || ends(word, "accesskey") {
+			return roleSecret
+		}
+	case 't':
+		if ends(word, "clientsecret") {
+			return roleSecret
+		}
+	case 'n':
+		if ends(word, "accesstoken") || ends(word, "authtoken") || ends(word, "apitoken") || ends(word, "bottoken") {
 			return roleSecret
 		}
 	}
 	return roleNone
+}
+
+func ends(word []byte, end string) bool {
+	return len(word) >= len(end) && string(word[len(word)-len(end):]) == end
 }
 
 // split appends the words of name to buf in lower case, each with a space after it.

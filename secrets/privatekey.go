@@ -17,39 +17,42 @@ const (
 	keyRun = 16
 )
 
-// privateKeys finds private keys however short.
-func (l *leaf) privateKeys() {
-	l.each("PRIVATE KEY", func(i int) {
-		head := l.cut(i-keyHead, i)
-		begin := strings.LastIndex(head, "-----BEGIN")
-		if begin < 0 || strings.Contains(head[begin:], "\n") {
-			return
-		}
-		body := i + len("PRIVATE KEY")
-		if !hasKeyBody(l.cut(body, body+keyBody)) {
-			return
-		}
-		end := len(l.cut(0, body+keyLength))
-		if at := strings.Index(l.text[body:end], "-----END"); at >= 0 {
-			end = body + at
-		}
-		l.w.left -= end - body
-		l.add(ClassKey, "private-key", "", max(i-keyHead, 0)+begin, end)
-	})
-	l.each("PuTTY-User-Key-File-", func(i int) {
-		if strings.Contains(l.cut(i, i+4096), "Private-Lines:") {
-			l.add(ClassKey, "putty-private-key", "", i, min(i+4096, len(l.text)))
-		}
-	})
-	l.each("AGE-SECRET-KEY-1", func(i int) {
-		end := i + len("AGE-SECRET-KEY-1")
-		for end < len(l.text) && isAlnum(l.text[end]) {
-			end++
-		}
-		if end-i >= 70 && !same(l.text[i+16:end]) {
-			l.add(ClassKey, "age-secret-key", "", i, end)
-		}
-	})
+// privateKey finds a private key, however short, whose armor is at start and says
+// BEGIN at i.
+func (l *leaf) privateKey(start, i int) {
+	head := l.cut(i, i+keyHead)
+	at := strings.Index(head, "PRIVATE KEY")
+	if at < 0 || strings.IndexByte(head[:at], '\n') >= 0 {
+		return
+	}
+	body := i + at + len("PRIVATE KEY")
+	l.w.left -= keyHead
+	if !hasKeyBody(l.cut(body, body+keyBody)) {
+		return
+	}
+	end := min(len(l.text), body+keyLength)
+	if at := strings.Index(l.text[body:end], "-----END"); at >= 0 {
+		end = body + at
+	}
+	l.w.left -= end - body
+	l.add(ClassKey, "private-key", "", start, end)
+}
+
+func (l *leaf) puttyKey(i int) {
+	l.w.left -= 256
+	if strings.Contains(l.cut(i, i+4096), "Private-Lines:") {
+		l.add(ClassKey, "putty-private-key", "", i, min(i+4096, len(l.text)))
+	}
+}
+
+func (l *leaf) ageKey(i int) {
+	end := i + len("AGE-SECRET-KEY-1")
+	for end < len(l.text) && end-i < nameBytes && isAlnum(l.text[end]) {
+		end++
+	}
+	if end-i >= 70 && !same(l.text[i+16:end]) {
+		l.add(ClassKey, "age-secret-key", "", i, end)
+	}
 }
 
 // hasKeyBody reports whether base64 follows, not a placeholder: 16 characters in

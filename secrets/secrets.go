@@ -59,6 +59,7 @@ type Scanner struct {
 	budget, limit int
 	names         *names
 	words         *words
+	marks         [256]mark
 	programs      []program
 	tokens        *tokens
 }
@@ -69,7 +70,7 @@ func New(cfg Config) (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scanner{budget: cfg.Budget, limit: cfg.Limit, names: newNames(), words: newWords(), programs: programs(), tokens: known}
+	s := &Scanner{budget: cfg.Budget, limit: cfg.Limit, names: newNames(), words: newWords(), marks: marks(), programs: programs(), tokens: known}
 	if s.budget <= 0 {
 		s.budget = 4 << 20
 	}

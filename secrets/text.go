@@ -25,36 +25,30 @@ type pair struct {
 	env              bool // a plain word is a value here
 }
 
-// pairs judges every value in the text by its name.
-func (l *leaf) pairs(c context) {
-	lines := strings.IndexByte(l.text, '\n') >= 0
-	var name pair // the last {"name": …}
-	for i := 0; i < len(l.text) && !l.full() && l.w.left >= 0; i++ {
-		if b := l.text[i]; b != '=' && b != ':' && b != '>' {
-			continue
-		}
-		p, ok := l.key(i)
-		if !ok {
-			continue
-		}
-		key := l.text[p.keyStart:p.keyEnd]
-		if isNameKey(key) {
-			if l.value(&p, i, lines) {
-				name = p
-				i = max(i, p.start-1)
-			}
-			continue
-		}
-		strength := l.w.s.names.strength(key)
-		if named := isValueKey(key) && l.names(name, p); named {
-			key, p.env = l.text[name.start:name.end], true
-			strength = l.w.s.names.strength(key)
-		}
-		if strength != neutral && l.value(&p, i, lines) {
-			l.judge(key, strength, p, c)
-		}
+// pair judges the value after the separator at i by its name, and returns where
+// to go on.
+func (l *leaf) pair(i int, lines bool, c context) int {
+	if l.text[i] == ':' && strings.HasPrefix(l.text[i:], "://") {
+		l.url(i)
+		return i + 2
 	}
-	l.keys()
+	p, ok := l.key(i)
+	if !ok {
+		return i
+	}
+	key := l.text[p.keyStart:p.keyEnd]
+	if isNameKey(key) && l.value(&p, i, lines) {
+		l.name = p
+		return max(i, p.start-1)
+	}
+	named := isValueKey(key) && l.names(l.name, p)
+	if named {
+		key, p.env = l.text[l.name.start:l.name.end], true
+	}
+	if s := l.w.s.names.strength(key); s != neutral && l.value(&p, i, lines) {
+		l.judge(key, s, p, c)
+	}
+	return i
 }
 
 func isNameKey(key string) bool {

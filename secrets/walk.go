@@ -265,8 +265,7 @@ func (w *walk) safeKey(key string) string {
 		return key
 	}
 	l := leaf{w: w, text: key, spans: w.spans[:0]}
-	l.raw()
-	l.each("://", l.url)
+	l.scanKey()
 	if len(l.spans) == 0 {
 		return key
 	}
