@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"policies":     {"api/v1alpha1", "engine"},
 	"report":       {"api/v1alpha1", "engine"},
 	"resource":     {},
+	"secrets":      {},
 	"webhook":      {"api/v1alpha1", "engine"},
 }
 

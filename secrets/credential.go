@@ -33,7 +33,7 @@ func (l *leaf) url(i int) {
 	}
 	at := strings.LastIndexByte(rest[:end], '@')
 	if at < 0 { // passwords with a slash in them are wrong, and met
-		at = slashed(rest)
+		at = l.slashed(rest)
 	}
 	user, pass, ok := strings.Cut(rest[:max(at, 0)], ":")
 	if at < 0 || !ok || !l.w.s.words.credential(user, pass) {
@@ -43,11 +43,12 @@ func (l *leaf) url(i int) {
 }
 
 // slashed returns the place of "@" in user:pass/word@host, or -1.
-func slashed(rest string) int {
+func (l *leaf) slashed(rest string) int {
 	end := strings.IndexAny(rest, "?# \t\r\n\"'<>`,;|\\")
 	if end < 0 {
 		end = len(rest)
 	}
+	l.w.left -= end
 	at, colon := strings.LastIndexByte(rest[:end], '@'), strings.IndexByte(rest[:end], ':')
 	slash := strings.IndexByte(rest, '/')
 	if at < 0 || colon < 0 || colon+1 == slash || at < slash || colon > slash || slash+1 == at || isPort(rest[colon+1:slash]) {
@@ -145,7 +146,7 @@ func (l *leaf) word(i, limit int) int {
 // netrc finds the password at start, where it is one of a "machine" in a netrc file.
 func (l *leaf) netrc(start int) {
 	entry := l.cut(start-netrcLength, start)
-	l.w.left -= 32
+	l.w.left -= netrcLength / 2
 	at := strings.LastIndex(entry, "machine ")
 	if at < 0 || !strings.Contains(entry[at:], "login ") {
 		return

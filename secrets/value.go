@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"bytes"
 	"math"
 	"strings"
 )
@@ -209,7 +210,7 @@ func (s *words) standsFor(v string) bool {
 		low = append(low, lower(v[i]))
 	}
 	for _, mark := range [...]string{"changeme", "change_me", "change-me", "change me", "change_this", "change-this", "changethis", "replace_", "replace-", "replaceme", "replace me", "your-", "your_", "your ", "example", "xxxx", "****", "••", "placeholder", "redacted", "-here", "_here", "-goes-", "insert-", "insert_", "put-your", "dummy", "todo"} {
-		if strings.Contains(string(low), mark) {
+		if bytes.Contains(low, []byte(mark)) {
 			return true
 		}
 	}

@@ -24,8 +24,7 @@ type context struct {
 	name    string // under which it is
 	env     bool   // the value of an environment variable
 	binary  bool   // base64 of a ConfigMap's binaryData
-	program string // of whose options a list is
-	refs    bool   // the lists and words in here are names of objects
+	program string // of whose options a list is, if it takes passwords by short ones
 }
 
 // An element of a path. One is made for each value that is visited, so it is
@@ -115,7 +114,7 @@ func (f *frame) visitItem(i int, n Node) bool {
 	w.visit(n, in)
 	w.path = w.path[:len(w.path)-1]
 	if isText {
-		if f.last = text; f.in.program == "" && i == 0 {
+		if f.last = text; i == 0 && f.in.program == "" && w.s.isProgram(base(text)) {
 			f.in.program = text
 		}
 	}
@@ -124,8 +123,8 @@ func (f *frame) visitItem(i int, n Node) bool {
 
 // option reports a text of a list that is the argument of an option before it.
 func (w *walk) option(f *frame, text string) bool {
-	s := w.s.names.strength(f.last)
-	if strings.HasPrefix(f.last, "-") && s != neutral && !strings.ContainsAny(f.last, "= ") && !strings.HasPrefix(text, "-") {
+	if len(f.last) > 3 && f.last[0] == '-' && !strings.HasPrefix(text, "-") && !strings.ContainsAny(f.last, "= ") {
+		s := w.s.names.strength(f.last)
 		if w.s.words.secret(literal{name: f.last, value: text, strength: s, env: true}) {
 			w.report(span{rule: ruleOf(s), class: ClassName}, "")
 			return true
@@ -156,7 +155,9 @@ func (f *frame) visitEntry(key string, n Node) bool {
 	case key == "value" || key == "stringValue":
 		in.name = f.in.name
 	case key == "args":
-		in.program = f.firstOf("command")
+		if in.program = f.firstOf("command"); !w.s.isProgram(base(in.program)) {
+			in.program = ""
+		}
 	case key == "command":
 		in.program = ""
 	case len(w.path) == 0 && key == "binaryData":
