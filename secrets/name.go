@@ -20,6 +20,7 @@ const (
 	roleNone     role = iota
 	rolePassword      // says password
 	roleSecret        // says secret
+	roleToken         // the same, and a key of it is the name of one
 	roleKey           // says secret after a word of roleKind, else is medium
 	roleMedium        // says secret if the value looks random
 	roleKind          // what makes a key a secret one
@@ -39,8 +40,9 @@ func newNames() *names {
 		list string
 	}{
 		{rolePassword, "password passwords passwd pwd passphrase passcode passwort psk pw userpass requirepass masterauth storepass keypass rootpw bindpw"},
-		{roleSecret, `secret secrets token tokens apikey apikeys apitoken credential credentials cred creds authtoken accesstoken secretkey accesskey
-			privatekey authkey masterkey encryptionkey signingkey clientsecret sharedkey bearer`},
+		{roleSecret, `secret secrets apikey apikeys apitoken authtoken accesstoken secretkey accesskey
+			privatekey authkey masterkey encryptionkey signingkey clientsecret sharedkey`},
+		{roleToken, "token tokens credential credentials cred creds bearer"},
 		{roleKey, "key keys"},
 		{roleMedium, "auth authorization signature salt seed pepper pin cookie session hmac dsn otp totp"},
 		{roleKind, `api access private encryption encrypt decryption signing sign account master client shared storage cipher crypt
@@ -60,7 +62,7 @@ func newNames() *names {
 			char characters alphabet per rate window bytes status state stdin prompt command cmd script exec helper callback handler middleware
 			serviceaccount reload reloader audiences filename lookup digest sha sha1 sha256 sha512 md5 fingerprint thumbprint counter cert crt certificate`},
 		{roleAny, `public pub checksum csrf xsrf inject existing max min num total use enable disable has show hide require requires validate skip
-			forgot confirm pad bos eos unk cls sep special allow allowed disallow placeholder i18n`},
+			forgot confirm pad bos eos unk cls sep special allow allowed disallow placeholder i18n pull`},
 		{roleLast, "pass pword"},
 	} {
 		for _, word := range strings.Fields(group.list) {
@@ -125,6 +127,11 @@ func next(s strength, r, before role, last bool) strength {
 	case rolePassword:
 		return password
 	case roleSecret:
+		if before == rolePassword && last { // the Secret that has it
+			return neutral
+		}
+		return max(s, strong)
+	case roleToken:
 		return max(s, strong)
 	case roleLast:
 		if last {
@@ -134,6 +141,8 @@ func next(s strength, r, before role, last bool) strength {
 		switch {
 		case before == roleKind || before == roleSecret || before == roleMedium:
 			return strong
+		case before == roleToken:
+			return medium
 		case s == password: // it says under which key a password is
 			return neutral
 		case before == roleOther || before == roleNone && !last:

@@ -194,12 +194,13 @@ func (l *leaf) value(p *pair, i int, lines bool) bool {
 		return l.escaped(p, start)
 	case t[start] == '\n':
 		return false
-	case p.sep == ':' && !p.first && !p.keyQuoted && !l.inFlow(p.keyStart):
-		return false
 	case l.commented(p.keyStart):
 		return false
 	}
 	l.plain(p, start)
+	if p.sep == ':' && !p.first && !p.keyQuoted && !l.inFlow(p.keyStart) && !l.inQuotes(p) {
+		return false
+	}
 	return p.end > p.start
 }
 
@@ -303,6 +304,11 @@ func (l *leaf) exported(i int) bool {
 func (l *leaf) inFlow(i int) bool {
 	before := strings.TrimRight(l.cut(i-4, i), " ")
 	return strings.HasSuffix(before, "{") || strings.HasSuffix(before, ",")
+}
+
+// inQuotes reports whether a pair is all that is in quotes: 'X-Api-Key: x'.
+func (l *leaf) inQuotes(p *pair) bool {
+	return p.keyStart > 0 && p.end < len(l.text) && l.text[p.end] == l.text[p.keyStart-1] && strings.IndexByte("\"'", l.text[p.end]) >= 0
 }
 
 // commented reports whether the line of i is a comment. What is commented out is

@@ -155,8 +155,8 @@ func (s *words) setting(v string, l literal) bool {
 	if len(v) <= 20 && s.plain[strings.ToLower(v)] {
 		return true
 	}
-	if strings.EqualFold(v, l.name) && isUpper(v[0]) && !upperName(v) { // a label, such as "Password"
-		return true
+	if tail := len(l.name) - len(v); !l.env && tail >= 0 && isUpper(v[0]) && strings.EqualFold(v, l.name[tail:]) {
+		return true // a label, such as "Password"
 	}
 	digits, others := 0, 0
 	for i := range len(v) {
@@ -265,7 +265,7 @@ func named(v string, l literal) bool {
 	if l.env {
 		return strings.HasSuffix(v, "-secret") || strings.HasSuffix(v, "-secrets") || strings.HasSuffix(v, "-credentials") || strings.HasSuffix(v, "-tls")
 	}
-	return wordsOnly(v) || l.code && (identifier(v) && !random(v) || dotted(v))
+	return wordsOnly(v) || l.code && dotted(v)
 }
 
 // upperName reports whether v is written as the name of a variable: DB_PASSWORD.
