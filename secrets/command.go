@@ -72,7 +72,8 @@ func (s *Scanner) option(name, flag, word string) (int, bool) {
 // directive finds the value of a directive that is written with a space.
 func (l *leaf) directive(at, start int) {
 	if at == 0 || l.text[at-1] == '\n' {
-		l.literal(l.text[at:start-1], at, start, l.word(start, passLength), true)
+		from, end := l.shellWord(start, min(len(l.text), start+passLength))
+		l.literal(l.text[at:start-1], at, from, end, true)
 	}
 }
 

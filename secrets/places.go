@@ -38,6 +38,12 @@ func (l *leaf) places(c context) {
 		}
 		switch kind {
 		case markPair:
+			if i+1 < len(t) && t[i+1] == t[i] && t[i] != '>' { // an operator
+				for i+1 < len(t) && t[i+1] == t[i] {
+					i++
+				}
+				continue
+			}
 			i = l.pair(i, lines, c)
 		case markDash:
 			i = l.dashes(i)
@@ -99,6 +105,9 @@ func (l *leaf) start(i int) {
 		l.basic(i)
 	case strings.HasPrefix(rest, "Bearer "):
 		l.bearer(i)
+	case strings.HasPrefix(rest, "BY '") && strings.HasSuffix(l.text[:i], "IDENTIFIED "):
+		from, end := l.shellWord(i+len("BY "), min(len(l.text), i+passLength))
+		l.literal("password", i, from, end, true)
 	case strings.HasPrefix(rest, "@tcp("):
 		l.goDSN(i)
 	case strings.HasPrefix(rest, "PuTTY-User-Key-File-"):

@@ -39,7 +39,7 @@ func (l *leaf) privateKey(start, i int) {
 }
 
 func (l *leaf) puttyKey(i int) {
-	l.w.left -= 256
+	l.w.left -= 1024
 	if strings.Contains(l.cut(i, i+4096), "Private-Lines:") {
 		l.add(ClassKey, "putty-private-key", "", i, min(i+4096, len(l.text)))
 	}

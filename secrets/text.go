@@ -32,6 +32,14 @@ func (l *leaf) pair(i int, lines bool, c context) int {
 		l.url(i)
 		return i + 2
 	}
+	if l.text[i] == '>' && l.name.end > 0 && l.name.end == i-1 { // <entry key="password">
+		p := pair{keyStart: l.name.start, keyEnd: l.name.end, sep: '>', env: true}
+		key := l.text[l.name.start:l.name.end]
+		if s := l.w.s.names.strength(key); s != neutral && l.value(&p, i, lines) {
+			l.judge(key, s, p, c)
+		}
+		return i
+	}
 	p, ok := l.key(i)
 	if !ok {
 		return i

@@ -288,10 +288,12 @@ func wordsOnly(v string) bool {
 	for i := range len(v) {
 		c := v[i]
 		switch {
+		case digits > 0 && (isLower(c) || isUpper(c)):
+			return false
 		case isLower(c):
-			letters, digits = letters+1, 0
+			letters++
 		case isUpper(c) && (i == 0 || isLower(v[i-1])):
-			letters, digits, camel = letters+1, 0, camel+1
+			letters, camel = letters+1, camel+1
 		case isDigit(c):
 			digits++
 			if i == 0 || digits > 4 || digits == 1 && letters > 0 && i+1 < len(v) && isAlnum(v[i+1]) && !isDigit(v[i+1]) {
