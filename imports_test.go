@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"certs":        {},
 	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "policies", "report", "resource", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},
-	"engine":       {"api/v1alpha1"},
+	"engine":       {"api/v1alpha1", "secrets"},
 	"policies":     {"api/v1alpha1", "engine"},
 	"report":       {"api/v1alpha1", "engine"},
 	"resource":     {},

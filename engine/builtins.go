@@ -84,6 +84,7 @@ var allowed = declare(builtinNames(), own) //nolint:gochecknoglobals // made onc
 //nolint:gochecknoglobals // every request asks for it, and nobody changes it
 var own = map[string]*topdown.Builtin{
 	quantityDecl.Name: {Decl: quantityDecl, Func: quantity},
+	scanDecl.Name:     {Decl: scanDecl, Func: scan},
 }
 
 // declare returns the declarations of OPA's functions of these names, and of the

@@ -56,7 +56,8 @@ type Decision struct {
 	Errors []*PolicyError
 	// Evaluated are the names of the policies that were asked, sorted.
 	Evaluated []string
-	// Excused are the exceptions that kept a policy from being asked.
+	// Excused are the exceptions that kept a policy from being asked, and what
+	// policies found and exempt themselves.
 	Excused []Excuse
 	// Passed says why no policy was asked, where none was for a reason of the
 	// Set: an excluded namespace, an exempt user, a deletion in progress.
@@ -66,10 +67,11 @@ type Decision struct {
 	Left <-chan struct{}
 }
 
-// An Excuse names an exception and the policy that it kept from being asked.
+// An Excuse names an exception and the policy that it kept from being asked, or
+// what a policy found and exempts.
 type Excuse struct {
 	Policy    string
-	Exception string // namespace/name
+	Exception string // namespace/name, or the path to what is exempt
 }
 
 // Allowed reports whether the request may pass: no violation denies it and no

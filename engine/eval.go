@@ -72,10 +72,11 @@ func stopped(ctx context.Context) error {
 }
 
 func (e *evaluation) query(p *policy, q *query, parameters *ast.Term) *topdown.Query {
-	input := ast.ObjectTerm(
-		[2]*ast.Term{knownTerms["review"], e.review},
-		[2]*ast.Term{knownTerms["parameters"], parameters},
-	)
+	fields := [][2]*ast.Term{{knownTerms["review"], e.review}, {knownTerms["parameters"], parameters}}
+	if p.readsTime && !e.time.IsZero() {
+		fields = append(fields, [2]*ast.Term{knownTerms["time"], ast.StringTerm(e.time.UTC().Format(time.RFC3339Nano))})
+	}
+	input := ast.ObjectTerm(fields...)
 	query := topdown.NewQuery(q.body).
 		WithCompiler(q.compiler).
 		WithStore(&store{inventory: e.inventory, kinds: p.inventory}).

@@ -29,8 +29,9 @@ type policy struct {
 	canDeny bool
 	// ownPackage says that no other policy has rules in the same package.
 	ownPackage bool
-	// readsManaged and readsNamespace say that it reads managedFields and namespaceObject.
-	readsManaged, readsNamespace bool
+	// readsManaged, readsNamespace and readsTime say that it reads managedFields,
+	// namespaceObject and the time of the request.
+	readsManaged, readsNamespace, readsTime bool
 }
 
 // A policyScope changes a policy for some requests.
@@ -133,6 +134,7 @@ func compilePolicy(src Policy) (*policy, error) {
 	p.canDeny = p.info.CanDeny()
 	p.readsManaged = mentions(modules, "managedFields")
 	p.readsNamespace = mentions(modules, "namespaceObject")
+	p.readsTime = mentions(modules, "time")
 	if p.info.Spec.Existing == "" {
 		p.info.Spec.Existing = v1alpha1.ExistingWarn
 		if mentions(modules, "userInfo") {

@@ -24,7 +24,7 @@ func (rv *reviewer) ratchet(ctx context.Context, a asking, violations []Violatio
 	if rv.before == nil {
 		rv.before = rv.now.with(req.term(req.old))
 	}
-	old, err := rv.judge(ctx, rv.before, a)
+	old, _, err := rv.judge(ctx, rv.before, a)
 	if err != nil {
 		return
 	}

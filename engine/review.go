@@ -40,6 +40,7 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 			v = verdicts[i]
 		}
 		d.Violations = append(d.Violations, v.violations...)
+		d.Excused = append(d.Excused, v.exempt...)
 		if v.err != nil {
 			d.Errors = append(d.Errors, s.policyError(req, a.policy, a.settings, v.err))
 		}
@@ -159,6 +160,7 @@ func (s *Set) policyError(r *Request, p *policy, with settings, err error) *Poli
 // A verdict is what one policy says of a request.
 type verdict struct {
 	violations []Violation
+	exempt     []Excuse
 	err        error
 }
 
@@ -180,7 +182,7 @@ func (rv *reviewer) review(ctx context.Context, cancel topdown.Cancel, a asking)
 		rv.now = &evaluation{inventory: rv.inv, time: rv.req.time, cancel: cancel}
 		rv.now = rv.now.with(rv.req.term(rv.req.object))
 	}
-	violations, err := rv.judge(ctx, rv.now, a)
+	violations, exempt, err := rv.judge(ctx, rv.now, a)
 	if err != nil {
 		return verdict{err: err}
 	}
@@ -191,5 +193,5 @@ func (rv *reviewer) review(ctx context.Context, cancel topdown.Cancel, a asking)
 			v.Controlled, v.Enforcement = true, v1alpha1.DryRun
 		}
 	}
-	return verdict{violations: violations}
+	return verdict{violations: violations, exempt: exempt}
 }

@@ -21,7 +21,7 @@ var knownTerms = shareTerms(
 	// The request.
 	"uid", "kind", "group", "version", "resource", "requestKind", "requestResource", "name", "namespace", "operation",
 	"userInfo", "username", "groups", "extra", "object", "oldObject", "dryRun", "options", "subResource", "requestSubResource",
-	"CREATE", "UPDATE", "DELETE", "CONNECT", "review", "parameters", "namespaceObject", "system:authenticated",
+	"CREATE", "UPDATE", "DELETE", "CONNECT", "review", "parameters", "time", "namespaceObject", "system:authenticated",
 	// Metadata.
 	"apiVersion", "metadata", "labels", "annotations", "creationTimestamp", "deletionTimestamp", "generation", "generateName",
 	"resourceVersion", "ownerReferences", "controller", "blockOwnerDeletion", "finalizers", "app", "environment", "team", "service",

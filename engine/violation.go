@@ -10,27 +10,30 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// judge returns what the violation rule of a policy finds.
-func (rv *reviewer) judge(ctx context.Context, e *evaluation, a asking) ([]Violation, error) {
+// judge returns what the violation rule of a policy finds, and what it exempts.
+func (rv *reviewer) judge(ctx context.Context, e *evaluation, a asking) (found []Violation, exempt []Excuse, err error) {
 	value, err := e.ask(ctx, a.policy, a.policy.violations, a.settings.parameters)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	object := rv.req.object
 	if e == rv.before {
 		object = rv.req.old
 	}
-	var found []Violation
 	err = eachItem(value, func(item *ast.Term) error {
 		v, err := readViolation(item, object)
+		if is, _ := valueOf[ast.Boolean](child(item, "exempt")); bool(is) {
+			exempt = append(exempt, Excuse{a.policy.info.Name, v.Path.String()})
+			return err
+		}
 		v.Policy, v.Severity, v.Enforcement = a.policy.info.Name, a.policy.info.Severity, a.settings.enforcement
 		found = append(found, v)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("violation: %w", err)
+		return nil, nil, fmt.Errorf("violation: %w", err)
 	}
-	return found, nil
+	return found, exempt, nil
 }
 
 // eachItem calls read with each item of a set or an array.
