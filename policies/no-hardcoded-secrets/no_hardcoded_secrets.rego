@@ -70,10 +70,12 @@ default _what(_) := "a credential in plain text"
 
 _what(found) := "too large to be scanned for credentials" if found.class == "large"
 
+_what(found) := "more credentials than are listed" if found.class == "more"
+
 _what(found) := "a value in plain text under a name that says it is secret" if found.class == "name"
 
 _what(found) := sprintf("a credential in plain text (%s)", [found.rule]) if {
-	not found.class in {"large", "name"}
+	not found.class in {"large", "more", "name"}
 }
 
 # Where it is inside of a text.

@@ -111,6 +111,12 @@ test_too_large if {
 	fixes == {"split the text, or set the parameter tooLarge to ignore"}
 }
 
+test_more if {
+	found := [object.union(_too_large[0], {"path": [], "at": "", "rule": "more-findings", "class": "more"})]
+	got := _messages(_config({"x": "y"}), _defaults) with secrets.scan as found
+	got == {"more credentials than are listed"}
+}
+
 _plain := "a value in plain text under a name that says it is secret"
 
 _not_honoured := concat("", [_plain, "; the annotation lintel.dev/allow-secret is not honoured here"])
