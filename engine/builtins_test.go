@@ -104,7 +104,7 @@ func TestEveryBuiltinIsDecidedUpon(t *testing.T) {
 	if !slices.IsSorted(got) {
 		t.Errorf("Capabilities().Builtins are not sorted: %q", got)
 	}
-	want := []string{"k8s.quantity"}
+	want := []string{"k8s.quantity", "secrets.scan"}
 	reasons := refused()
 	for _, b := range ast.CapabilitiesForThisVersion().Builtins {
 		if _, ok := reasons[b.Name]; !ok {

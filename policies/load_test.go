@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -395,7 +396,7 @@ func TestCombine(t *testing.T) {
 			rest = append(rest, name+" from embedded: "+name+"/"+strings.ReplaceAll(name, "-", "_")+".rego")
 		}
 	}
-	sorted := func(probes string) []string { return append([]string{probes}, rest...) }
+	sorted := func(probes string) []string { return slices.Sorted(slices.Values(append([]string{probes}, rest...))) }
 	cases := map[string]struct {
 		reason   string
 		archives []string // of folders; "" is the library

@@ -66,8 +66,6 @@ _counts(found) := false if {
 }
 
 # What it is, in words that give nothing of it away.
-default _what(_) := "a credential in plain text"
-
 _what(found) := "too large to be scanned for credentials" if found.class == "large"
 
 _what(found) := "more credentials than are listed" if found.class == "more"
