@@ -104,7 +104,7 @@ func TestWebTokens(t *testing.T) {
 
 func TestBase64(t *testing.T) {
 	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	checkText(t, "github-pat", map[string]string{"a token": encode("x " + token), "in a file": encode("hub:\n  login: " + token + "\n")})
+	checkText(t, "github-pat-unverified", map[string]string{"a token": encode("x " + token), "in a file": encode("hub:\n  login: " + token + "\n")})
 	checkText(t, "password-name", map[string]string{"a file": encode("DB_PASSWORD=hunter2\n")})
 	checkText(t, "", map[string]string{"twice is not once": encode(encode("DB_PASSWORD=hunter2\n")), "bytes": encode("\x00\x01" + "DB_PASSWORD=hunter2\n")})
 }

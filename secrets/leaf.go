@@ -70,7 +70,7 @@ func (l *leaf) scan(name string, c context) {
 	if len(l.text) < 3 {
 		return
 	}
-	l.known()
+	l.known(name)
 	if strong := l.w.s.names.strength(name); strong != neutral && strings.IndexByte(strings.TrimSpace(l.text), '\n') < 0 {
 		if l.w.s.words.secret(literal{name: name, value: l.text, strength: strong, env: c.env}) {
 			l.add(ClassName, ruleOf(strong), "", 0, len(l.text))
@@ -99,16 +99,26 @@ func ruleOf(s strength) string {
 
 // scanKey scans the text as a key of the object: under no name.
 func (l *leaf) scanKey() {
-	l.known()
+	l.known("")
 	l.places(context{})
 }
 
-// known finds tokens of providers.
-func (l *leaf) known() {
-	if len(l.text) >= 12 {
-		l.w.s.tokens.find(l.text, func(rule string, start, end int) { l.add(ClassToken, rule, "", start, end) })
+// known finds tokens of providers in a text that has a name.
+func (l *leaf) known(name string) {
+	if len(l.text) < minToken {
+		return
 	}
+	l.w.s.tokens.find(name, l.text, func(rule string, start, end int) {
+		class := ClassToken
+		if rule == tooLarge {
+			class = ClassLarge
+		}
+		l.add(class, rule, "", start, end)
+	})
 }
+
+// minToken is shorter than any token, in bytes.
+const minToken = 12
 
 // cut returns the text from i to j, as far as there is any.
 func (l *leaf) cut(i, j int) string { return l.text[max(i, 0):min(j, len(l.text))] }

@@ -129,7 +129,7 @@ func TestPathsOfFindings(t *testing.T) {
 		"SecretData": {
 			reason: "A Secret is where secrets belong; its annotations are not.",
 			object: `{"kind":"Secret","metadata":{"annotations":{"note":"` + token + `"}},"data":{"password":"aHVudGVyMg=="},"stringData":{"password":"hunter2"}}`,
-			want:   []string{"metadata.annotations.note github-pat"},
+			want:   []string{"metadata.annotations.note github-pat-unverified"},
 		},
 		"SealedSecret": {
 			reason: "What is encrypted is no secret.",
@@ -165,17 +165,17 @@ func TestPathsOfFindings(t *testing.T) {
 		"SecretAsKey": {
 			reason: "A key that is a secret is reported, and not repeated.",
 			object: `{"data":{"` + token + `":"x"}}`,
-			want:   []string{"data.<key redacted> github-pat"},
+			want:   []string{"data.<key redacted> github-pat-unverified"},
 		},
 		"SecretAsKeyOfText": {
 			reason: "The same inside of a text.",
 			object: `{"data":{"f":"` + token + `: password\nother: x\n"}}`,
-			want:   []string{"data.f:1 github-pat"},
+			want:   []string{"data.f:1 github-pat-unverified"},
 		},
 		"TokenUnderAnyName": {
 			reason: "A token of a provider is one under any name, said with the name it is under.",
 			object: `{"data":{"settings.yaml":"a: 1\nhub:\n  login: ` + token + `\n"}}`,
-			want:   []string{"data.settings.yaml hub.login:3 github-pat"},
+			want:   []string{"data.settings.yaml hub.login:3 github-pat-unverified"},
 		},
 		"Schema": {
 			reason: "A schema has names that say secret, and no values.",

@@ -67,7 +67,7 @@ test_places[name] if {
 test_messages[name] if {
 	some name, tc in {
 		"a name": {"object": _config({"password": "hunter2"}), "want": {"a value in plain text under a name that says it is secret"}},
-		"a token": {"object": _config({"x": _token}), "want": {"a credential in plain text (github-pat)"}},
+		"a token": {"object": _config({"x": _token}), "want": {"a credential in plain text (github-pat-unverified)"}},
 		"a place in a text": {
 			"object": _config({"app.properties": "a=b\nspring.datasource.password=hunter2\n"}),
 			"want": {`a value in plain text under a name that says it is secret, at "spring.datasource.password", line 2`},
@@ -95,7 +95,7 @@ test_fixes if {
 }
 
 test_ignored_rules if {
-	_found(_config({"x": _token}), object.union(_defaults, {"ignoredRules": ["github-pat"]})) == set()
+	_found(_config({"x": _token}), object.union(_defaults, {"ignoredRules": ["github-pat-unverified"]})) == set()
 	_found(_config({"x": _token}), object.union(_defaults, {"ignoredRules": ["jwt"]})) == {[["data", "x"], false]}
 }
 
