@@ -31,7 +31,10 @@ const (
 )
 
 // names tells how strong names are.
-type names struct{ roles map[string]role }
+type names struct {
+	roles map[string]role
+	lower [256]byte // of letters and digits; 0 for what separates words
+}
 
 func newNames() *names {
 	n := &names{roles: make(map[string]role, 512)}
@@ -69,6 +72,11 @@ func newNames() *names {
 			n.roles[word] = group.role
 		}
 	}
+	for c := range n.lower {
+		if isAlnum(byte(c)) {
+			n.lower[c] = lower(byte(c))
+		}
+	}
 	return n
 }
 
@@ -81,7 +89,7 @@ func (n *names) strength(name string) strength {
 		name = name[len(name)-nameBytes:]
 	}
 	var buf [2 * nameBytes]byte
-	words := split(buf[:0], name)
+	words := n.split(buf[:0], name)
 	own := strings.LastIndexByte(name, '/') // a domain before it says whose, not what
 	var before role
 	result, bad := neutral, false
@@ -192,21 +200,22 @@ func ends(word []byte, end string) bool {
 }
 
 // split appends the words of name to buf in lower case, each with a space after it.
-func split(buf []byte, name string) []byte {
+func (n *names) split(buf []byte, name string) []byte {
+	open := false // whether a word is
 	for i := range len(name) {
-		c := name[i]
+		c := n.lower[name[i]]
 		switch {
-		case !isAlnum(c):
-			if len(buf) > 0 && buf[len(buf)-1] != ' ' {
-				buf = append(buf, ' ')
+		case c == 0:
+			if open {
+				buf, open = append(buf, ' '), false
 			}
 			continue
-		case isUpper(c) && i > 0 && len(buf) > 0 && buf[len(buf)-1] != ' ' && wordStarts(name, i):
+		case c != name[i] && open && wordStarts(name, i):
 			buf = append(buf, ' ')
 		}
-		buf = append(buf, lower(c))
+		buf, open = append(buf, c), true
 	}
-	if len(buf) > 0 && buf[len(buf)-1] != ' ' {
+	if open {
 		buf = append(buf, ' ')
 	}
 	return buf

@@ -108,6 +108,9 @@ func (l *leaf) start(i int) {
 	case strings.HasPrefix(rest, "BY '") && strings.HasSuffix(l.text[:i], "IDENTIFIED "):
 		from, end := l.shellWord(i+len("BY "), min(len(l.text), i+passLength))
 		l.literal("password", i, from, end, true)
+	case strings.HasPrefix(rest, "PASSWORD '"):
+		from, end := l.shellWord(i+len("PASSWORD "), min(len(l.text), i+passLength))
+		l.literal("password", i, from, end, true)
 	case strings.HasPrefix(rest, "@tcp("):
 		l.goDSN(i)
 	case strings.HasPrefix(rest, "PuTTY-User-Key-File-"):

@@ -26,7 +26,7 @@ func (l *leaf) privateKey(start, i int) {
 		return
 	}
 	body := i + at + len("PRIVATE KEY")
-	l.w.left -= keyBody / 2
+	l.w.left -= keyBody
 	if !hasKeyBody(l.cut(body, body+keyBody)) {
 		return
 	}

@@ -31,6 +31,7 @@ func TestTexts(t *testing.T) {
 		"XMLAttribute":        {"An attribute that says it.", `<user name="app" password="hunter2"/>`, []string{"password password-name"}},
 		"XMLEntry":            {"A name in an attribute, and the value between tags.", `<entry key="mail.password">hunter2</entry>`, []string{"mail.password password-name"}},
 		"SQL":                 {"A password of a user.", "CREATE USER app IDENTIFIED BY 'hunter2';", []string{"password password-name"}},
+		"SQLOfPostgres":       {"The same of another server.", "ALTER USER app WITH PASSWORD 'hunter2';", []string{"password password-name"}},
 		"QuotedDirective":     {"A directive with quotes.", "port 6379\nrequirepass \"hunter2\"\n", []string{"requirepass:2 password-name"}},
 		"XMLPairs":            {"Hadoop's pairs.", "<property><name>fs.secret.key</name><value>" + random + "</value></property>", []string{"fs.secret.key secret-name"}},
 		"Shell":               {"An assignment before a command.", "set -e\nDB_PASSWORD=hunter2 ./run\n", []string{"DB_PASSWORD:2 password-name"}},
