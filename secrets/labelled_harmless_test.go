@@ -126,8 +126,8 @@ func placeholders() []labelled {
 		{"in square brackets", "SMTP_PASSWORD", "[password]"},
 		{"AWS' own example", "AWS_ACCESS_KEY_ID", "AKIA" + "IOSFODNN7EXAMPLE"},
 	}), []labelled{
-		{"in Helm values", inHelm("auth.password"), "<set me>"},
-		{"in YAML", inConfig("config.yaml", "password: changeme\ntoken: your-token-here\n"), ""},
+		{"placeholder in Helm values", inHelm("auth.password"), "<set me>"},
+		{"placeholders in YAML", inConfig("config.yaml", "password: changeme\ntoken: your-token-here\n"), ""},
 		{"in a URL", inEnv("DATABASE_URL"), "postgres://user:password@host:5432/db"},
 		{"in a URL with brackets", inEnv("DATABASE_URL"), "postgres://<user>:<password>@db/shop"},
 	}...)
@@ -182,10 +182,10 @@ func policiesOfPasswords() []labelled {
 		{"salt of identifiers", "HASHIDS_SALT", "shop orders"},
 		{"issuer's thumbprint", "CERT_THUMBPRINT", made("", hexa, 40)},
 	}), []labelled{
-		{"in YAML", inConfig("config.yaml", "password:\n  minLength: 12\n  requireDigits: true\n  history: 5\ntoken:\n  ttl: 15m\n"), ""},
+		{"policy in YAML", inConfig("config.yaml", "password:\n  minLength: 12\n  requireDigits: true\n  history: 5\ntoken:\n  ttl: 15m\n"), ""},
 		{"in properties", inConfig("app.properties", "security.password.min-length=12\ntoken.expiry=PT1H\nsecret.provider=vault\n"), ""},
 		{"in arguments", inArgs("--token-ttl=24h", "--password-min-length=12", "--service-account-issuer=https://kubernetes.default.svc"), ""},
-		{"in Helm values", inHelm("auth.passwordPolicy"), "strong"},
+		{"policy in Helm values", inHelm("auth.passwordPolicy"), "strong"},
 	}...)
 }
 
@@ -231,7 +231,7 @@ func placesOfSecrets() []labelled {
 		{"annotation of a service account", inAnnotation("kubernetes.io/service-account.name", "builder"), ""},
 		{"annotation of Vault's agent", inAnnotation("vault.hashicorp.com/agent-inject-secret-db", "secret/data/shop/db"), ""},
 		{"annotation of Reloader", inAnnotation("secret.reloader.stakater.com/reload", "db-credentials,api-token"), ""},
-		{"last applied configuration", inAnnotation("kubectl.kubernetes.io/last-applied-configuration", `{"kind":"Pod","spec":{"containers":[{"env":[{"name":"DB_PASSWORD","valueFrom":{"secretKeyRef":{"name":"db","key":"password"}}}]}]}}`), ""},
+		{"last applied configuration with a reference", inAnnotation("kubectl.kubernetes.io/last-applied-configuration", `{"kind":"Pod","spec":{"containers":[{"env":[{"name":"DB_PASSWORD","valueFrom":{"secretKeyRef":{"name":"db","key":"password"}}}]}]}}`), ""},
 		{"nginx with keys", inConfig("nginx.conf", "server {\n  listen 443 ssl;\n  ssl_certificate /etc/tls/tls.crt;\n  ssl_certificate_key /etc/tls/tls.key;\n  auth_basic_user_file /etc/nginx/htpasswd;\n  proxy_set_header Authorization $http_authorization;\n}\n"), ""},
 		{"HAProxy", inConfig("haproxy.cfg", "frontend web\n  bind *:443 ssl crt /etc/ssl/private/site.pem\n  http-request set-header X-Token %[req.hdr(Authorization)]\n"), ""},
 		{"Envoy's secrets", inConfig("envoy.yaml", "transport_socket:\n  tls_certificate_sds_secret_configs:\n  - name: server_cert\n    sds_config: {path: /etc/envoy/sds.yaml}\n"), ""},

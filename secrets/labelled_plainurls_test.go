@@ -32,7 +32,7 @@ func plainURLs() []labelled {
 		{"Vault's address", "VAULT_ADDR", "https://vault.vault.svc:8200"},
 		{"of a token endpoint", "STS", "https://sts.eu-west-1.amazonaws.com/?Action=AssumeRoleWithWebIdentity"},
 	}), []labelled{
-		{"in an annotation", inAnnotation("example.com/docs", "https://wiki.example.com/display/OPS/Secrets#token:rotate@home"), ""},
+		{"of a document in an annotation", inAnnotation("example.com/docs", "https://wiki.example.com/display/OPS/Secrets#token:rotate@home"), ""},
 		{"in YAML", inConfig("config.yaml", "urls:\n- https://a.example.com:8443\n- https://b.example.com/x@y\n"), ""},
 		{"mail address", inConfig("contacts", "owner: mailto:ann@example.com\n"), ""},
 	}...)
@@ -87,31 +87,31 @@ func plainCommands() []labelled {
 		{"kube-apiserver", inCommand("kube-apiserver", "--enable-bootstrap-token-auth=true", "--service-account-key-file=/etc/sa.pub", "--token-auth-file=/etc/tokens.csv"), ""},
 		{"controller manager", inCommand("kube-controller-manager", "--controllers=*,bootstrapsigner,tokencleaner", "--use-service-account-credentials=true"), ""},
 	}
-	for what, text := range map[string]string{
-		"curl with variables":        `curl -u "$USER:$PASSWORD" https://api.example.com`,
-		"curl with braces":           "curl -u ${USER}:${PASSWORD} https://api.example.com",
-		"curl of a token":            "curl -H \"Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)\" https://kubernetes.default",
-		"curl with a user alone":     "curl -u ann https://api.example.com",
-		"curl that uploads":          "curl -sS -X POST -d '{\"text\": \"deployed\"}' http://svc/hook",
-		"mysql that asks":            "mysql -u root -p shop < /init.sql",
-		"mysql with a variable":      "mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e 'select 1'",
-		"mysql with braces":          "mysqladmin ping -p${MYSQL_ROOT_PASSWORD}",
-		"mysql without a password":   "mysql -h db -P 3306 -u root --protocol=tcp",
-		"mkdir -p":                   "mkdir -p /var/lib/mysql && chown -R mysql /var/lib/mysql",
-		"ps -p":                      "ps -p 1 -o comm=",
-		"redis-cli with a variable":  "redis-cli -a \"$REDIS_PASSWORD\" ping",
-		"redis-cli without":          "redis-cli -h redis -p 6379 ping",
-		"password from a file":       "export PW=$(cat /run/secrets/pw); exec app --password=$PW",
-		"password from kubectl":      "PASSWORD=$(kubectl get secret db -o jsonpath='{.data.password}' | base64 -d)",
-		"random password":            "PASSWORD=$(openssl rand -hex 16); echo \"$PASSWORD\" > /out/pw",
-		"test of a variable":         "if [ -z \"$API_TOKEN\" ]; then echo 'API_TOKEN is not set'; exit 1; fi",
-		"loop until a secret exists": "until kubectl get secret web-tls; do sleep 2; done",
-		"docker login from stdin":    "cat /run/pw | docker login -u ci --password-stdin registry.example.com",
-		"echo on tokens":             "echo 'waiting for token: none yet'; sleep 5",
-		"sed of a template":          "sed -i \"s/__PASSWORD__/${DB_PASSWORD}/\" /etc/app.conf",
-		"openssl":                    "openssl req -x509 -newkey rsa:4096 -keyout /tls/tls.key -out /tls/tls.crt -nodes -subj /CN=web",
+	for _, row := range [][2]string{
+		{"curl with variables", `curl -u "$USER:$PASSWORD" https://api.example.com`},
+		{"curl with braces", "curl -u ${USER}:${PASSWORD} https://api.example.com"},
+		{"curl of a token", "curl -H \"Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)\" https://kubernetes.default"},
+		{"curl with a user alone", "curl -u ann https://api.example.com"},
+		{"curl that uploads", "curl -sS -X POST -d '{\"text\": \"deployed\"}' http://svc/hook"},
+		{"mysql that asks", "mysql -u root -p shop < /init.sql"},
+		{"mysql with a variable", "mysql -uroot -p\"$MYSQL_ROOT_PASSWORD\" -e 'select 1'"},
+		{"mysql with braces", "mysqladmin ping -p${MYSQL_ROOT_PASSWORD}"},
+		{"mysql without a password", "mysql -h db -P 3306 -u root --protocol=tcp"},
+		{"mkdir -p", "mkdir -p /var/lib/mysql && chown -R mysql /var/lib/mysql"},
+		{"ps -p", "ps -p 1 -o comm="},
+		{"redis-cli with a variable", "redis-cli -a \"$REDIS_PASSWORD\" ping"},
+		{"redis-cli without", "redis-cli -h redis -p 6379 ping"},
+		{"password from a file", "export PW=$(cat /run/secrets/pw); exec app --password=$PW"},
+		{"password from kubectl", "PASSWORD=$(kubectl get secret db -o jsonpath='{.data.password}' | base64 -d)"},
+		{"random password", "PASSWORD=$(openssl rand -hex 16); echo \"$PASSWORD\" > /out/pw"},
+		{"test of a variable", "if [ -z \"$API_TOKEN\" ]; then echo 'API_TOKEN is not set'; exit 1; fi"},
+		{"loop until a secret exists", "until kubectl get secret web-tls; do sleep 2; done"},
+		{"docker login from stdin", "cat /run/pw | docker login -u ci --password-stdin registry.example.com"},
+		{"echo on tokens", "echo 'waiting for token: none yet'; sleep 5"},
+		{"sed of a template", "sed -i \"s/__PASSWORD__/${DB_PASSWORD}/\" /etc/app.conf"},
+		{"openssl", "openssl req -x509 -newkey rsa:4096 -keyout /tls/tls.key -out /tls/tls.crt -nodes -subj /CN=web"},
 	} {
-		cases = append(cases, labelled{what, inShell(text), ""})
+		cases = append(cases, labelled{row[0], inShell(row[1]), ""})
 	}
 	return cases
 }
@@ -124,7 +124,7 @@ func plainBase64() []labelled {
 		{"of a certificate", "CA_B64", base64Of(pemOf("CERTIFICATE", 900))},
 		{"of a public key", "VERIFY_B64", base64Of(pemOf("PUBLIC KEY", 390))},
 		{"of an image, as a URL", "FAVICON", "data:image/png;base64," + made("iVBORw0KGgo", base64s, 600)},
-		{"of nothing printable", "SEED", made("", base64s, 64)},
+		{"of nothing printable", "PAYLOAD", made("", base64s, 64)},
 		{"of a script", "INIT_B64", base64Of("#!/bin/sh\nset -e\nexec /app/server --token-file /run/token\n")},
 		{"word that is base64 by chance", "MODE", "Production12"},
 	}), []labelled{

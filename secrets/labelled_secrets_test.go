@@ -224,7 +224,7 @@ func commandLines() []labelled {
 	return []labelled{
 		{"curl -u", inShell("curl -s -u admin:§ http://es:9200/_cluster/health"), "ki" + "te-33"},
 		{"curl --user", inShell("curl --user 'ann:§' https://api.example.com"), "ea" + "gle 2x"},
-		{"curl as a list", inCommand("curl", "-u", "elastic:§"), "chan" + "geme7x"},
+		{"curl as a list", inCommand("curl", "-u", "elastic:§"), "lin" + "net-31"},
 		{"mysql -p", inShell("mysqladmin ping -h 127.0.0.1 -uroot -p§"), "vul" + "ture1"},
 		{"mysql --password", inShell("mysql -h db -u root --password=§ -e 'select 1'"), "se" + "cretary-1"},
 		{"mysqldump as a list", inCommand("mysqldump", "-uroot", "-p§"), "fal" + "con99"},

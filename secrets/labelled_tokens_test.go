@@ -72,7 +72,7 @@ func tokensUnnamed() []labelled {
 		{"Buildkite", inEnv("OPTION_I"), made("bk"+"ua_", word, 40)},
 		{"Artifactory", inEnv("OPTION_J"), made("AKC"+"p", mixed, 69)},
 		{"Brevo", inEnv("OPTION_K"), made("xkey"+"sib-", hexa, 64) + "-" + made("", mixed, 16)},
-		{"Argo CD's neighbours: 1Password", inArgo("connect.value"), made("ops"+"_eyJ", base64s, 260)},
+		{"1Password, service account", inArgo("connect.value"), made("ops"+"_eyJ", base64s, 260)},
 		{"in a list of custom values", inField("Sink", "target.value"), made("gh"+"o_", mixed, 36)},
 		{"in an annotation", inAnnotation("example.com/note", "rotated to § on Monday"), made("glp"+"at-", urlish, 20)},
 	}
