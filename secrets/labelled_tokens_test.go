@@ -64,7 +64,7 @@ func tokensUnnamed() []labelled {
 		{"New Relic, user", inEnv("OPTION_A"), made("NR"+"AK-", upper+digits, 27)},
 		{"Replicate", inEnv("OPTION_B"), made("r"+"8_", mixed, 37)},
 		{"Airtable", inEnv("OPTION_C"), made("pa"+"t", mixed, 14) + "." + made("", hexa, 64)},
-		{"Atlassian", inEnv("OPTION_D"), made("ATA"+"TT3", urlish, 180) + "=" + made("", upper[:6]+digits, 8)},
+		{"Atlassian", inEnv("OPTION_D"), made("ATA"+"TT3", urlish, 177) + "=" + made("", upper[:6]+digits, 8)},
 		{"RubyGems", inEnv("OPTION_E"), made("ruby"+"gems_", hexa, 48)},
 		{"Cargo", inEnv("OPTION_F"), made("ci"+"o", mixed, 32)},
 		{"Fly.io", inEnv("OPTION_G"), made("fo1"+"_", urlish, 43)},
