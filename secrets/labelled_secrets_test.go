@@ -1,9 +1,11 @@
 package secrets_test
 
+import "slices"
+
 // labelledSecrets are values that let somebody in, by class. All are made up.
 func labelledSecrets() map[string][]labelled {
 	return map[string][]labelled{
-		"token": append(tokensNamed(), tokensUnnamed()...), "name": append(passwordsInEnv(), passwordsElsewhere()...),
+		"token": slices.Concat(tokensNamed(), tokensUnnamed()), "name": slices.Concat(passwordsInEnv(), passwordsElsewhere(), passwordsInKinds()),
 		"key": privateKeys(), "jwt": webTokens(), "url": urlsWithPassword(), "connection": connectionStrings(),
 		"file": credentialFiles(), "command": commandLines(), "base64": encodedSecrets(),
 	}

@@ -79,6 +79,22 @@ func TestLabelledOnce(t *testing.T) {
 	}
 }
 
+// TestLabelledUnsaid holds findings to say nothing of what they found.
+func TestLabelledUnsaid(t *testing.T) {
+	scanner, err := secrets.New(secrets.Config{})
+	if err != nil {
+		t.Fatalf("New(...): %v", err)
+	}
+	for class, cases := range labelledSecrets() {
+		for _, c := range cases {
+			object, _ := c.at(c.value)
+			if findings := scanner.Scan(secrets.Of(object)); strings.Contains(fmt.Sprintf("%+v", findings), c.value) {
+				t.Errorf("a finding of %s: %s repeats the value", class, c.what)
+			}
+		}
+	}
+}
+
 // measure tells each miss by its description. It prints no value: a set like
 // this one may hold a real one some day.
 func measure(t *testing.T) map[string]tally {
