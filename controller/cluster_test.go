@@ -112,7 +112,8 @@ func (g *gate) Undecided(part engine.Part, req *engine.Request, err error) *engi
 	return g.live.Undecided(part, req, err)
 }
 
-// callsOf returns what was asked while do ran.
+// callsOf returns what was asked while do ran, each once: the API server asks again
+// when it finds that the object it went by is not the newest.
 func (g *gate) callsOf(do func()) []call {
 	g.mu.Lock()
 	before := len(g.calls)
@@ -120,7 +121,16 @@ func (g *gate) callsOf(do func()) []call {
 	do()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return slices.Clone(g.calls[before:])
+	var calls []call
+	for _, c := range g.calls[before:] {
+		same := func(other call) bool {
+			return c.entry == other.entry && c.what == other.what && slices.Equal(c.policies, other.policies)
+		}
+		if !slices.ContainsFunc(calls, same) {
+			calls = append(calls, c)
+		}
+	}
+	return calls
 }
 
 // since returns what the validating entries were asked while do ran.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestLosses holds that what was there before Lintel comes back when it is lost,
@@ -35,12 +36,17 @@ func TestLosses(t *testing.T) {
 	})
 }
 
-// addNode makes a node that nothing runs on, until the test has ended.
+// addNode makes a node that nothing runs on, until the test has ended. It says that
+// it is ready: a node that is not heard of gets a taint that keeps pods off, at once
+// if another of its name has been there before.
 func (s *stage) addNode(t *testing.T, name string) {
 	t.Helper()
 	s.kubectlWith(t, `{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "`+name+`"}}`, "create", "-f", "-").
 		admitted(t, "Nodes are never held up.")
 	t.Cleanup(func() { s.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "node", name, "--wait=false") })
+	s.must(t, "patch", "node", name, "--subresource=status", "-p",
+		`{"status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": "`+time.Now().UTC().Format(time.RFC3339)+`"}]}}`)
+	await(t, "the node has no taint", func() bool { return at(s.get(t, "node/"+name), "spec", "taints") == nil })
 }
 
 // uids are those of the pods and claims of the stage.

@@ -105,7 +105,9 @@ func (s *stage) goesOn(t *testing.T) {
 		"Drain":            {"A node can be emptied.", nil, "", []string{"cordon", "outage"}},
 	}
 	t.Cleanup(func() {
-		s.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "--namespace=kube-system", "pod/system", "configmap/outage", "--wait=false")
+		ctx := context.WithoutCancel(t.Context())
+		s.Kubectl(ctx, nil, "delete", "--namespace=kube-system", "pod/system", "configmap/outage", "--wait=false")
+		s.Kubectl(ctx, nil, "delete", "--namespace=kube-node-lease", "lease/outage")
 	})
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

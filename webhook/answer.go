@@ -38,6 +38,7 @@ const (
 type answer struct {
 	refusal  *refusal
 	response admissionv1.AdmissionResponse
+	body     []byte // the response as it is sent
 	verdict  string
 	reason   string // why it, or some policy, is undecided, for metrics; one of few
 	fields   []zap.Field
@@ -55,38 +56,64 @@ func (h *Handler) answer(ctx context.Context, t *turn, body []byte) answer {
 		defer t.leave()
 		defer stop(nil)
 		defer cancel()
-		a := h.decide(deciding, t, body, read)
-		done <- a
-		if a.left != nil {
-			<-a.left
-		}
+		h.decide(deciding, t, body, read, done)
 	})
-	a, inTime := attend(t, done, stop)
+	if a, inTime := attend(t, done, stop); inTime {
+		return a
+	}
 	// Only the request has the uid to answer with. Reading it takes as long as its
 	// size bounds.
 	req := <-read
-	switch {
-	case req == nil && !inTime:
-		return <-done
-	case req == nil:
-		return a
-	case !inTime:
-		a = h.undecided(t.door, req, "timeout", errTimeout)
+	if req == nil || !t.claim() {
+		return <-done // the answer was about to come
 	}
-	a.response.UID = types.UID(req.UID())
-	h.record(t, req, a)
-	return a
+	return h.finish(t, req, h.undecided(t.door, req, "timeout", errTimeout))
 }
 
-// decide reads a review, says what was read, nil where that is no review, and asks
-// the decider.
-func (h *Handler) decide(ctx context.Context, t *turn, body []byte, read chan<- *engine.Request) answer {
+// decide reads a review, says what was read, nil where that is no review, asks the
+// decider, and answers if that was not too late. It returns when what was left
+// behind has ended.
+func (h *Handler) decide(ctx context.Context, t *turn, body []byte, read chan<- *engine.Request, done chan<- answer) {
 	req, what := decode(body, t.tooHeavy)
 	read <- req
 	if what != nil {
-		return answer{refusal: what}
+		done <- answer{refusal: what}
+		return
 	}
-	return h.ask(ctx, t, req)
+	a := h.ask(ctx, t, req)
+	if t.claim() {
+		done <- h.finish(t, req, a)
+	}
+	if a.left != nil {
+		<-a.left
+	}
+}
+
+// finish records an answer and encodes it. That is done before the answer goes back
+// to the goroutine of the server, whose stack would grow for it each time.
+func (h *Handler) finish(t *turn, req *engine.Request, a answer) (finished answer) {
+	defer func() {
+		if recover() != nil {
+			finished = answer{refusal: refuse(http.StatusInternalServerError, "panic", "the answer could not be given because of a defect in Lintel")}
+		}
+	}()
+	a.response.UID = types.UID(req.UID())
+	h.record(t, req, a)
+	if a.refusal == nil {
+		a.body, a.refusal = encode(&a.response)
+	}
+	return a
+}
+
+func encode(response *admissionv1.AdmissionResponse) ([]byte, *refusal) {
+	body, err := json.Marshal(&admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Response: response,
+	})
+	if err != nil {
+		return nil, refuse(http.StatusInternalServerError, "encode", "the answer could not be encoded")
+	}
+	return body, nil
 }
 
 // ask asks the decider. A panic is a failure to decide; neither the answer nor
@@ -327,21 +354,13 @@ func (a *answer) annotate(notes map[string][]string) {
 	}
 }
 
-// write encodes the answer and returns the HTTP status code.
+// write writes the answer and returns the HTTP status code.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, a answer) int {
 	if a.refusal != nil {
 		return h.refuse(w, r, a.refusal)
 	}
-	review := admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
-		Response: &a.response,
-	}
-	body, err := json.Marshal(&review)
-	if err != nil {
-		return h.refuse(w, r, refuse(http.StatusInternalServerError, "encode", "the answer could not be encoded"))
-	}
 	w.Header().Set("Content-Type", "application/json")
 	// A client that has gone away is nobody's to tell.
-	_, _ = w.Write(body)
+	_, _ = w.Write(a.body)
 	return http.StatusOK
 }

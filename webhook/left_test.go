@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -59,7 +60,11 @@ func (c *counting) Patch(ctx context.Context, req *engine.Request) (*engine.Muta
 func TestWhatIsLeftBehindKeepsItsTurn(t *testing.T) {
 	t.Parallel()
 	const deciding = 2
-	slow := "if regex.match(`((a{1,30}){1,30})c`, input.review.object.metadata.annotations.canary)\n"
+	repeats := 30 // with which a match goes on for a while, and longer under the race detector
+	if underRace {
+		repeats = 8
+	}
+	slow := fmt.Sprintf("if regex.match(`((a{1,%d}){1,%[1]d})c`, input.review.object.metadata.annotations.canary)\n", repeats)
 	rego := pods[:strings.Index(pods, "violation")] + `violation contains {"msg": "m"} ` + slow +
 		`patch contains {"path": ["metadata", "labels", "seen"], "value": "yes"} ` + slow
 	decider := &counting{live: compile(t, rego, v1alpha1.PolicySpec{})}
@@ -72,12 +77,12 @@ func TestWhatIsLeftBehindKeepsItsTurn(t *testing.T) {
 		for range 12 {
 			group.Go(func() {
 				switch got := s.post(t, path+"?timeout=300ms", body); {
-				case got.code == http.StatusTooManyRequests:
+				case got.code == http.StatusTooManyRequests, got.code == http.StatusRequestTimeout:
 					shed.Add(1)
 				case got.code == http.StatusOK && got.response(t).Result.Code == http.StatusInternalServerError:
 					undecided.Add(1)
 				default:
-					t.Errorf("%s: want 429, or an answer that nothing was decided, got %d %s", path, got.code, got.body)
+					t.Errorf("%s: want 429, or 408, or an answer that nothing was decided, got %d %s", path, got.code, got.body)
 				}
 			})
 		}
@@ -102,8 +107,8 @@ func TestWhatIsLeftBehindKeepsItsTurn(t *testing.T) {
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for began := time.Now(); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > 30*time.Second {
-			t.Fatalf("%s: not after 30 s", what)
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("%s: not after two minutes", what)
 		}
 	}
 }

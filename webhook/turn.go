@@ -26,12 +26,16 @@ type turn struct {
 	tooHeavy bool // to be judged
 	queued   time.Duration
 
-	gate   *gate
-	held   int64 // bytes
-	memory int64 // bytes
-	slot   bool
-	once   sync.Once
+	gate    *gate
+	held    int64 // bytes
+	memory  int64 // bytes
+	slot    bool
+	once    sync.Once
+	claimed atomic.Bool
 }
+
+// claim reports whether the caller is who answers: the first of those who could.
+func (t *turn) claim() bool { return t.claimed.CompareAndSwap(false, true) }
 
 // leave gives back what the turn holds. It may be called more than once.
 func (t *turn) leave() {
