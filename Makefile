@@ -31,7 +31,7 @@ bench: ## Run the benchmarks.
 	$(NOCGO) go test -run '^$$' -bench . -benchmem ./bench/...
 
 demo: controlplane build ## Show Lintel deny, warn, record and patch what a real kubectl applies; stays up on a terminal.
-	$(NOCGO) go run ./e2e/demo
+	go run ./e2e/demo
 
 lint: ## Run golangci-lint; the first time takes minutes, since it is built from source.
 	go run $(GOLANGCI_LINT) run ./...
