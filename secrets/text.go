@@ -216,7 +216,12 @@ func (l *leaf) value(p *pair, i int, lines bool) bool {
 func (l *leaf) plain(p *pair, start int) {
 	t := l.text
 	p.start = start
-	if !p.first || l.exported(p.keyStart) || p.keyQuoted && p.sep == ':' {
+	if !p.first && strings.HasPrefix(t[p.keyEnd:start], "= ") { // a= b=c: nothing is assigned
+		p.end = start
+		return
+	}
+	alone := p.keyStart == 0 && strings.IndexByte(t[start:], '=') < 0 // all of the text is one pair
+	if !p.first && !alone || l.exported(p.keyStart) || p.keyQuoted && p.sep == ':' {
 		stops := " \t\r\n\"'&;,|<>)}`\\"
 		if strings.HasPrefix(t[start:], "$") || strings.HasPrefix(t[start:], "{{") || t[start] == '<' {
 			stops = "\r\n"

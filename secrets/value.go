@@ -95,6 +95,9 @@ func (s *words) template(v string) bool {
 			return true
 		}
 	}
+	if v = strings.TrimRight(v, ";,"); v == "" || strings.HasPrefix(v, "$__") {
+		return true
+	}
 	first, last := v[0], v[len(v)-1]
 	switch {
 	case first == '<' && last == '>', first == '%' && last == '%', first == '[' && last == ']', first == '{' && last == '}', first == '@' && last == '@', first == '_' && strings.HasPrefix(v, "__") && strings.HasSuffix(v, "__"):
