@@ -29,7 +29,9 @@ func sourceOf(t testing.TB, name string, parameters object) engine.Policy {
 }
 
 // names are the policies that are tested here.
-func names() []string { return []string{"no-hardcoded-secrets", "probes", "required-labels", "resources", "topology-spread"} }
+func names() []string {
+	return []string{"no-hardcoded-secrets", "probes", "required-labels", "resources", "topology-spread"}
+}
 
 // library returns the Set of all policies as they come.
 func library(t testing.TB) *engine.Set {
