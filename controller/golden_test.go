@@ -124,6 +124,9 @@ func TestLibraryIsAsked(t *testing.T) {
 				kubectl(t, "patch", "-n", "matrix", "-f", file, "--subresource=status", "--type=merge", "-p", `{"metadata":{"labels":{"another":"label"}}}`)
 			}
 		}
+		kubectl(t, "create", "configmap", "settings", "-n", "matrix", "--from-literal=level=debug")
+		kubectl(t, "annotate", "configmap", "settings", "-n", "matrix", "looked-at=yes")
+		kubectl(t, "debug", "pod/pod", "-n", "matrix", "--image=busybox:1.36", "--attach=false", "--quiet")
 		kubectl(t, "scale", "-n", "matrix", "--replicas=4", "deployment/deployment", "statefulset/statefulset")
 		kubectl(t, "patch", "-n", "matrix", "pod/pod", "--subresource=resize", "-p", `{"spec":{"containers":[{"name":"web","resources":{"requests":{"cpu":"200m"}}}]}}`)
 	})
