@@ -103,11 +103,12 @@ func (s *stage) provoke(t *testing.T) map[string]string {
 		args   []string
 		says   string
 	}{
-		"denied":     {hidden(t, "deployment-broken.yaml", "denied"), []string{"create", "-f"}, "denied the request"},
-		"applied":    {hidden(t, "deployment-broken.yaml", "applied"), []string{"apply", "-f"}, "denied the request"},
-		"by server":  {hidden(t, "deployment-broken.yaml", "by-server"), []string{"apply", "--server-side", "-f"}, "denied the request"},
-		"warned":     {hidden(t, "deployment-broken.yaml", "old"), []string{"annotate", "a=b", "-f"}, "Warning: probes"},
-		"patched":    {hidden(t, "deployment-mended.yaml", "patched"), []string{"apply", "-f"}, "deployment.apps/patched created"},
+		"denied":    {hidden(t, "deployment-broken.yaml", "denied"), []string{"create", "-f"}, "denied the request"},
+		"applied":   {hidden(t, "deployment-broken.yaml", "applied"), []string{"apply", "-f"}, "denied the request"},
+		"by server": {hidden(t, "deployment-broken.yaml", "by-server"), []string{"apply", "--server-side", "-f"}, "denied the request"},
+		"warned":    {hidden(t, "deployment-broken.yaml", "old"), []string{"annotate", "a=b", "-f"}, "Warning: probes"},
+		// Its labels are patched in, so that the canary is all that is wrong with it.
+		"patched":    {hidden(t, "deployment-mended.yaml", "patched"), []string{"apply", "-f"}, "Deployment canary/patched breaks 1 policy"},
 		"secret":     {secret, []string{"create", "-f"}, "denied the request"},
 		"last":       {secret, []string{"apply", "-f"}, "denied the request"},
 		"disputed":   {errs("disputed"), []string{"create", "-f"}, "ask for different patches"},
@@ -171,7 +172,7 @@ func (s *stage) revision(t *testing.T, g *gate.Gate) string {
 func annotated(t *testing.T, log, revision string) {
 	t.Helper()
 	want := map[string]map[string]string{
-		"applied": {"deny.lintel.dev/revision": revision, "deny.lintel.dev/denied": "probes,required-labels,resources,topology-spread"},
+		"applied": {"deny.lintel.dev/revision": revision, "deny.lintel.dev/denied": "no-hardcoded-secrets,probes,required-labels,resources,topology-spread"},
 		"patched": {"deny.lintel.dev/revision": revision, "patch.lintel.dev/patched": "required-labels,topology-spread"},
 		"told":    {"deny.lintel.dev/revision": revision, "deny.lintel.dev/policies": "tells", "deny.lintel.dev/denied": "tells"},
 	}
