@@ -176,8 +176,7 @@ func TestShutdownFinishesWhatIsInFlight(t *testing.T) {
 	answers := make(chan answer, 2)
 	go func() { answers <- s.post(t, webhook.PathValidate+"?timeout=5s", review("u-5", "good")) }()
 	go func() {
-		http1 := &served{address: s.address, client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots, NextProtos: []string{"http/1.1"}}}}}
-		answers <- http1.post(t, webhook.PathValidate+"?timeout=5s", review("u-5", "good"))
+		answers <- s.onlyHTTP1().post(t, webhook.PathValidate+"?timeout=5s", review("u-5", "good"))
 	}()
 	<-started
 	<-started

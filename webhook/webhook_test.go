@@ -416,13 +416,24 @@ func assertRefusal(t *testing.T, reason, method string, got answer) {
 	}
 }
 
+// TestTooLargeWithoutLength holds that a client gets to the answer, which it
+// reads when it has sent all that it has.
 func TestTooLargeWithoutLength(t *testing.T) {
 	s := serve(t, webhook.Config{Decider: compile(t, pods, v1alpha1.PolicySpec{}), MaxBody: 1 << 20}, 0)
-	body := io.MultiReader(strings.NewReader(review("u", "x")), bytes.NewReader(bytes.Repeat([]byte(" "), 4<<20)))
-	got := s.do(t, http.MethodPost, webhook.PathValidate, nil, body)
-	if got.code != http.StatusRequestEntityTooLarge || !strings.Contains(got.body, "larger than") {
-		t.Errorf("a body of unknown length beyond the limit: want 413 and why, got %d %q", got.code, got.body)
+	for protocol, client := range map[string]*served{"HTTP/2": s, "HTTP/1.1": s.onlyHTTP1()} {
+		for range 5 {
+			body := io.MultiReader(strings.NewReader(review("u", "x")), bytes.NewReader(bytes.Repeat([]byte(" "), 20<<20)))
+			got := client.do(t, http.MethodPost, webhook.PathValidate, nil, body)
+			if got.code != http.StatusRequestEntityTooLarge || !strings.Contains(got.body, "larger than") {
+				t.Errorf("%s: a body of unknown length beyond the limit: want 413 and why, got %d %q", protocol, got.code, got.body)
+			}
+		}
 	}
+}
+
+// onlyHTTP1 returns a client that speaks HTTP/1.1.
+func (s *served) onlyHTTP1() *served {
+	return &served{address: s.address, client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots, NextProtos: []string{"http/1.1"}}}}}
 }
 
 // unruly answers in ways that a decider should not.
