@@ -39,10 +39,24 @@ type demo struct {
 func newDemo(t *testing.T, command []string, env ...string) *demo {
 	t.Helper()
 	d := &demo{cmd: exec.Command(command[0], command[1:]...), temp: t.TempDir(), ended: make(chan struct{})}
-	d.cmd.Env = append(append(os.Environ(), demoVar+"=1", "TMPDIR="+d.temp), env...)
+	d.cmd.Env = append(append(os.Environ(), demoVar+"=1", "TMPDIR="+d.temp, "KUBEBUILDER_ASSETS="+assets(t)), env...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.output, &d.output
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return d
+}
+
+// assets is where the control plane is that the tests are given: a demo that builds
+// one would take minutes, and with another PATH another one.
+func assets(t *testing.T) string {
+	t.Helper()
+	if folder := os.Getenv("KUBEBUILDER_ASSETS"); folder != "" {
+		return folder
+	}
+	folder, err := filepath.Abs("../../.cache/controlplane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 func (d *demo) start(t *testing.T) {
