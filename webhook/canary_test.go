@@ -115,7 +115,7 @@ func TestSecretsStayInside(t *testing.T) {
 				continue // what is refused is refused before
 			}
 			for _, path := range webhook.Paths() {
-				keep(s.do(t, http.MethodPost, path+"?timeout=1s", map[string]string{"Authorization": "Bearer " + canary, "Cookie": canary}, strings.NewReader(body)))
+				keep(s.do(t, http.MethodPost, path+"?timeout=3s", map[string]string{"Authorization": "Bearer " + canary, "Cookie": canary}, strings.NewReader(body)))
 			}
 		}
 		keep(s.post(t, "/"+canary, "{}"))
