@@ -151,6 +151,13 @@ func TestPanics(t *testing.T) {
 			if diff := cmp.Diff(want, summary(d)); diff != "" {
 				t.Errorf("A panic is the error of one policy: -want, +got:\n%s", diff)
 			}
+			leaving, err := engine.Decode([]byte(strings.NewReplacer(`"NOW"`, tiny, `"OLD"`, tinier, `"namespace":"shop"}`, `"namespace":"shop","deletionTimestamp":"2026-06-01T12:00:00Z"}`).Replace(body)))
+			if err != nil {
+				t.Fatalf("Decode(...): %v", err)
+			}
+			if d, err := set.Review(t.Context(), leaving.At(now), nil); err != nil || d.Allowed() {
+				t.Errorf("Review(...) of an object that is being deleted and changed: got %v, %v", d, err)
+			}
 			m, err := set.Patch(t.Context(), req.At(now), nil)
 			if err != nil {
 				t.Fatalf("Patch(...): %v", err)

@@ -18,6 +18,9 @@ import (
 // read as "does not match".
 var errNamespaceUnknown = errors.New("the labels of the namespace are not known")
 
+// errObjectUnknown is the same of a request whose objects were not read.
+var errObjectUnknown = errors.New("the labels of the object are not known")
+
 // A matcher says which requests a policy is asked about, beyond what the index
 // of the [Set] has looked up already.
 type matcher struct {
@@ -68,6 +71,9 @@ func (m *matcher) request(r *Request) (bool, error) {
 	}
 	if slices.Contains(m.match.ExcludedNamespaces, namespace) {
 		return false, nil
+	}
+	if m.objects != nil && r.headOnly {
+		return false, errObjectUnknown
 	}
 	if m.objects != nil && !m.object(r) {
 		return false, nil

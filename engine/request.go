@@ -29,7 +29,8 @@ type Request struct {
 	namespace   string
 	user        string
 	dryRun      bool
-	size        int // of what it was decoded from, in bytes
+	size        int  // of what it was decoded from, in bytes
+	headOnly    bool // its objects were not read
 
 	object, old               *ast.Term // nil where the request has none
 	objectManaged, oldManaged string    // their managedFields, as JSON
@@ -76,7 +77,7 @@ func (d *decoder) review(r *Request) error {
 		case "kind":
 			kind, err = d.small()
 		case "request":
-			*r = Request{size: len(d.src)}
+			*r = Request{size: len(d.src), headOnly: d.headOnly}
 			found, err = d.request(r)
 		default:
 			err = d.skip()

@@ -31,8 +31,9 @@ func Weight(review []byte) int64 {
 // longest part that an API server sends is the groups of a user.
 const maxHead = 64 << 10
 
-// DecodeHead reads an AdmissionReview like [Decode], but for its objects, as if
-// the request had none. It takes little memory, whatever the objects hold.
+// DecodeHead reads an AdmissionReview like [Decode], but for its objects. It takes
+// little memory, whatever they hold. The request is one for [Set.Undecided]: a
+// policy that goes by labels of the object could not decide, either.
 func DecodeHead(review []byte) (*Request, error) {
 	d := newDecoder(string(review))
 	d.headOnly = true

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -96,6 +97,18 @@ func TestDecodeHead(t *testing.T) {
 			}
 		})
 	}
+	t.Run("Undecided", func(t *testing.T) {
+		selective := policyWith("b", metadataOf+"#     objectSelector: {matchLabels: {x: \"y\"}}\n", `violation contains {"msg": "m"}`)
+		req, err := engine.DecodeHead([]byte(dense(10)["Zeros"]))
+		if err != nil {
+			t.Fatalf("DecodeHead(...): %v", err)
+		}
+		d := setOf(t, policy("a", `violation contains {"msg": "m"}`), selective).Undecided(req.At(now), errors.New("too heavy"))
+		want := []string{"error deny a: too heavy", "error deny b: the labels of the object are not known"}
+		if diff := cmp.Diff(want, summary(d)); diff != "" {
+			t.Errorf("What was not read is not taken for what no policy selects: -want, +got:\n%s", diff)
+		}
+	})
 	t.Run("LargeHead", func(t *testing.T) {
 		for _, field := range []string{`"extra":`, `"uid":`, `"kind":`} {
 			body := strings.Replace(dense(10)["Zeros"], `"uid":"u"`, `"uid":"u",`+field+"["+strings.Repeat("{},", 30_000)+"0]", 1)
