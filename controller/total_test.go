@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -108,6 +110,7 @@ func TestConditionsAreTotal(t *testing.T) {
 	}
 	for _, tc := range requests {
 		t.Run(tc.do, func(t *testing.T) {
+			g.settled(t, tc.do)
 			var err error
 			got := g.callsOf(func() { err = g.request(t, tc.do, tc.body, tc.as) })
 			if diff := cmp.Diff(tc.want, entries(got)); diff != "" {
@@ -183,6 +186,24 @@ func (g *gate) request(t *testing.T, do, body, as string) error {
 		req = req.Body([]byte(body))
 	}
 	return req.Do(t.Context()).Error()
+}
+
+// settled waits until the API server would patch the newest object. It takes the
+// old one from a cache that lags, and asks about that one before it finds out.
+func (g *gate) settled(t *testing.T, do string) {
+	t.Helper()
+	path, isPatch := strings.CutPrefix(do, "PATCH ")
+	if !isPatch {
+		return
+	}
+	version := func(query string) string {
+		var object metav1.PartialObjectMetadata
+		raw, err := g.client.RESTClient().Get().RequestURI(path + query).DoRaw(t.Context())
+		must(t, "read "+path, err)
+		must(t, "decode "+path, json.Unmarshal(raw, &object))
+		return object.ResourceVersion
+	}
+	eventually(t, "the cache of the API server", func() bool { return version("?resourceVersion=0") == version("") })
 }
 
 func (g *gate) get(path string) error {
