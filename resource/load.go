@@ -22,11 +22,16 @@ const (
 	maxEntries = 1_000_000
 )
 
-// Load reads all that paths name: see [Walk]. Standard input is read where a
-// path is "-".
-func Load(ctx context.Context, stdin io.Reader, paths ...string) Result {
+// Options say how paths are read. The zero value reads files and folders.
+type Options struct {
+	// Stdin is read where a path is "-".
+	Stdin io.Reader
+}
+
+// Load reads all that paths name: see [Walk].
+func Load(ctx context.Context, opts Options, paths ...string) Result {
 	var all Result
-	err := Walk(ctx, stdin, paths, func(r Result) error {
+	err := Walk(ctx, opts, paths, func(r Result) error {
 		all.Objects = append(all.Objects, r.Objects...)
 		all.Errors = append(all.Errors, r.Errors...)
 		all.Skipped += r.Skipped
@@ -47,11 +52,11 @@ func Load(ctx context.Context, stdin io.Reader, paths ...string) Result {
 // does: it reads .yaml, .yml and .json, and skips and counts documents that are no
 // Kubernetes objects. In a folder a symbolic link is read if it leads to a file
 // inside that folder, and is an error if it leads out; links to folders are
-// not followed. Only regular files are ever opened. Paths are "-" for stdin.
-func Walk(ctx context.Context, stdin io.Reader, paths []string, visit func(Result) error) error {
+// not followed. Only regular files are ever opened. Paths are "-" for standard input.
+func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
 	for _, path := range paths {
-		w := walker{ctx: ctx, top: path, visit: visit}
-		if err := w.path(stdin); err != nil {
+		w := walker{ctx: ctx, opts: opts, top: path, visit: visit}
+		if err := w.path(); err != nil {
 			return err
 		}
 	}
@@ -61,17 +66,18 @@ func Walk(ctx context.Context, stdin io.Reader, paths []string, visit func(Resul
 // A walker reads one path.
 type walker struct {
 	ctx   context.Context
+	opts  Options
 	top   string
 	root  *os.Root // the folder at top; nothing outside it is opened
 	visit func(Result) error
 }
 
-func (w *walker) path(stdin io.Reader) error {
+func (w *walker) path() error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
 	if w.top == "-" {
-		return w.visit(Read(stdin, "-"))
+		return w.visit(Read(w.opts.Stdin, "-"))
 	}
 	info, err := os.Stat(w.top)
 	switch {

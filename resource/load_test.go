@@ -133,7 +133,7 @@ func TestLoad(t *testing.T) {
 			for _, p := range tc.paths {
 				paths = append(paths, filepath.Join(dir, p))
 			}
-			got := resource.Load(t.Context(), nil, paths...)
+			got := resource.Load(t.Context(), resource.Options{}, paths...)
 			found, errs := files(dir, got)
 			if diff := cmp.Diff(tc.want, found); diff != "" {
 				t.Errorf("%s\nLoad(...) files: -want, +got:\n%s", tc.reason, diff)
@@ -149,7 +149,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestLoadStdin(t *testing.T) {
-	got := resource.Load(t.Context(), strings.NewReader(tinyPod), "-")
+	got := resource.Load(t.Context(), resource.Options{Stdin: strings.NewReader(tinyPod)}, "-")
 	if found, errs := files("", got); !cmp.Equal(found, []string{"-"}) || errs != nil {
 		t.Errorf("Load(-): got %v, %v", found, errs)
 	}
@@ -169,7 +169,9 @@ func TestLoadSpecial(t *testing.T) {
 	defer socket.Close()
 
 	done := make(chan resource.Result)
-	go func() { done <- resource.Load(context.Background(), nil, dir, "fifo.yaml", "socket.yaml", "/dev/zero") }()
+	go func() {
+		done <- resource.Load(context.Background(), resource.Options{}, dir, "fifo.yaml", "socket.yaml", "/dev/zero")
+	}()
 	select {
 	case got := <-done:
 		found, errs := files(dir, got)
@@ -195,7 +197,7 @@ func TestLoadLarge(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, errs := files(dir, resource.Load(t.Context(), nil, dir))
+	_, errs := files(dir, resource.Load(t.Context(), resource.Options{}, dir))
 	runtime.ReadMemStats(&after)
 	if diff := cmp.Diff([]string{"big.yaml: is larger than 16 MiB"}, errs); diff != "" {
 		t.Errorf("Load(...) errors: -want, +got:\n%s", diff)
@@ -216,7 +218,7 @@ func TestLoadUnreadable(t *testing.T) {
 		}
 	}
 	defer os.Chmod(filepath.Join(dir, "c"), 0o755)
-	found, errs := files(dir, resource.Load(t.Context(), nil, dir))
+	found, errs := files(dir, resource.Load(t.Context(), resource.Options{}, dir))
 	want := []string{"b.yaml: permission denied", "c: read folder: permission denied"}
 	if diff := cmp.Diff(want, errs); diff != "" || len(found) != 1 {
 		t.Errorf("Load(...): found %v, errors -want, +got:\n%s", found, diff)
@@ -225,7 +227,7 @@ func TestLoadUnreadable(t *testing.T) {
 
 func TestLoadDeepFolders(t *testing.T) {
 	dir := tree(t, map[string]string{strings.Repeat("d/", 80) + "a.yaml": tinyPod, "b.yaml": tinyPod})
-	found, errs := files(dir, resource.Load(t.Context(), nil, dir))
+	found, errs := files(dir, resource.Load(t.Context(), resource.Options{}, dir))
 	if !cmp.Equal(found, []string{"b.yaml"}) || len(errs) != 1 || !strings.Contains(errs[0], "folders nest deeper than 64") {
 		t.Errorf("Load(...): got %v, %v", found, errs)
 	}
@@ -235,7 +237,7 @@ func TestLoadDeepFolders(t *testing.T) {
 func TestWalkVanishing(t *testing.T) {
 	dir := tree(t, map[string]string{"a.yaml": tinyPod, "b.yaml": tinyPod, "c/d.yaml": tinyPod})
 	var got resource.Result
-	err := resource.Walk(t.Context(), nil, []string{dir}, func(r resource.Result) error {
+	err := resource.Walk(t.Context(), resource.Options{}, []string{dir}, func(r resource.Result) error {
 		got.Objects = append(got.Objects, r.Objects...)
 		got.Errors = append(got.Errors, r.Errors...)
 		return os.RemoveAll(dir)
@@ -254,7 +256,7 @@ func TestWalkStops(t *testing.T) {
 	dir := tree(t, map[string]string{"a.yaml": tinyPod, "b.yaml": tinyPod})
 	stop := errors.New("enough")
 	visits := 0
-	err := resource.Walk(t.Context(), nil, []string{dir}, func(resource.Result) error {
+	err := resource.Walk(t.Context(), resource.Options{}, []string{dir}, func(resource.Result) error {
 		visits++
 		return stop
 	})
@@ -263,7 +265,7 @@ func TestWalkStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := resource.Load(ctx, nil, dir); len(got.Objects) > 0 || len(got.Errors) != 1 || !errors.Is(got.Errors[0], context.Canceled) {
+	if got := resource.Load(ctx, resource.Options{}, dir); len(got.Objects) > 0 || len(got.Errors) != 1 || !errors.Is(got.Errors[0], context.Canceled) {
 		t.Errorf("Load(canceled): got %v", texts(got))
 	}
 }
@@ -280,7 +282,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	b.SetBytes(int64(1000 * len(doc)))
 	for b.Loop() {
-		if got := resource.Load(b.Context(), nil, dir); len(got.Objects) != 1000 {
+		if got := resource.Load(b.Context(), resource.Options{}, dir); len(got.Objects) != 1000 {
 			b.Fatalf("%d objects, %v", len(got.Objects), texts(got))
 		}
 	}

@@ -26,6 +26,10 @@ type Object struct {
 	Name       string // "" if the object has none, as with generateName
 	File       string // path as it was given or found; "-" for standard input
 	Line       int    // line of the object's first key; from 1
+	// Rendered names what made the object of File, as in "chart ./charts/shop", so
+	// that a line of File is where to look and not where the field is; "" if the
+	// object stands in File as it is.
+	Rendered string
 
 	fields *node // nil for an object that was made without lines
 }
