@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -50,19 +51,36 @@ func NewPage(info engine.Info, samples []Sample) Page {
 			p.Violations = append(p.Violations, r)
 		}
 	}
-	p.Bad, p.Good = shortest(samples, false), shortest(samples, true)
+	p.Bad = shortest(samples, func(s Sample) bool { return !s.Good })
+	if p.Bad != nil {
+		p.Good = shortest(samples, func(s Sample) bool { return s.Good && s.kind() == p.Bad.kind() })
+	}
+	if p.Good == nil {
+		p.Good = shortest(samples, func(s Sample) bool { return s.Good })
+	}
 	return p
 }
 
 // shortest returns the sample that is read in the shortest time, nil if there is none.
-func shortest(samples []Sample, good bool) *Sample {
+func shortest(samples []Sample, wanted func(Sample) bool) *Sample {
 	var found *Sample
 	for i, s := range samples {
-		if s.Good == good && (found == nil || len(s.Object()) < len(found.Object())) {
+		if wanted(s) && (found == nil || len(s.Object()) < len(found.Object())) {
 			found = &samples[i]
 		}
 	}
 	return found
+}
+
+// kindLine is where an object in YAML says its kind, as people write it.
+var kindLine = regexp.MustCompile(`(?m)^kind: *(\S+)`)
+
+// kind returns the kind of the object, "" if it is written otherwise.
+func (s Sample) kind() string {
+	if m := kindLine.FindStringSubmatch(s.Text); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 func matchRows(m v1alpha1.Match) []MatchRow {
