@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -22,8 +23,11 @@ var scaffold string
 // a row for the absent field, and samples. It returns the files that it made. It is an
 // error if the folder is there, or if no policy can have the name.
 func New(dir, name string) ([]string, error) {
-	if !validName.MatchString(name) {
+	switch {
+	case !validName.MatchString(name):
 		return nil, fmt.Errorf("%q is no name for a policy: small letters, digits and - are", name)
+	case name[0] <= '9' || slices.Contains(keywords(), name):
+		return nil, fmt.Errorf("%q is no name for a package in Rego, which the policy needs", name)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // source code is there for everybody
 		return nil, fmt.Errorf("make folder: %w", err)
@@ -40,6 +44,14 @@ func New(dir, name string) ([]string, error) {
 		return nil, fmt.Errorf("make folder of the policy: %w", err)
 	}
 	return write(root, dir, name)
+}
+
+// keywords are the words that Rego reads otherwise than as a name.
+func keywords() []string {
+	return []string{
+		"as", "contains", "data", "default", "else", "every", "false", "if", "import", "in", "input",
+		"not", "null", "package", "some", "true", "with",
+	}
 }
 
 func write(root *os.Root, dir, name string) ([]string, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/resource"
 )
 
 const (
@@ -38,8 +39,9 @@ func (p *proof) absences(ctx context.Context) []Problem {
 	var problems []Problem
 	for _, s := range p.subjects(ctx) {
 		for _, found := range p.without(ctx, s, seen) {
-			if !told[found.Message] {
-				told[found.Message] = true
+			about, _, _ := strings.Cut(found.Message, " it ") // one is told of for each field
+			if !told[about] {
+				told[about] = true
 				problems = append(problems, found)
 			}
 		}
@@ -51,7 +53,6 @@ func (p *proof) absences(ctx context.Context) []Problem {
 // makes fire.
 func (p *proof) subjects(ctx context.Context) []subject {
 	var all []subject
-	bySample := map[*ast.Term]bool{}
 	for _, s := range p.samples {
 		query, err := p.rego.prepare(ctx, p.rego.pkg+".violation", p.inventoryOf(s))
 		if s.err != nil || s.Good || err != nil {
@@ -72,8 +73,7 @@ func (p *proof) subjects(ctx context.Context) []subject {
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(p.watched.fired), comparePlaces) {
 		for _, input := range p.watched.fired[at] {
-			if s, ok := newSubject(at, input, query); ok && !bySample[input] && !p.isPatch(at) {
-				bySample[input] = true
+			if s, ok := newSubject(at, input, query); ok && !p.watched.sampled[at] && !p.isPatch(at) {
 				all = append(all, s)
 			}
 		}
@@ -131,12 +131,12 @@ func (p *proof) without(ctx context.Context, s subject, seen []object) []Problem
 		o := copyOf(s.object)
 		remove(o, field)
 		input, ok := s.input(o)
-		if !ok || ctx.Err() != nil {
+		if !ok || ctx.Err() != nil || isSetAgain(o, field) {
 			continue
 		}
 		after, err := p.ask(ctx, s.query, input)
 		if err != nil {
-			problems = append(problems, s.problem("the policy fails where %s is absent: %s", engine.Printable(written(field)), describe(err, p.cfg.Timeout)))
+			problems = append(problems, s.problem("without %s it fails: %s", engine.Printable(written(field)), describe(err, p.cfg.Timeout)))
 			continue
 		}
 		for i, b := range before {
@@ -148,12 +148,26 @@ func (p *proof) without(ctx context.Context, s subject, seen []object) []Problem
 	for i, b := range before {
 		for _, field := range innermost(silencing[i]) {
 			if !isLackedBy(field, seen) {
-				problems = append(problems, s.problem("%q disappears where %s is absent, and no test and no sample lacks that: is it right?",
-					engine.Printable(b.message), engine.Printable(written(field))))
+				problems = append(problems, s.problem("without %s it no longer says %q, and no test and no sample lacks that field",
+					engine.Printable(written(field)), engine.Printable(b.message)))
 			}
 		}
 	}
 	return problems
+}
+
+// isSetAgain reports whether the API server sees to a field that was taken away.
+func isSetAgain(o object, field []any) bool {
+	read, err := resource.New(encode(o), "", 0)
+	if err != nil {
+		return false
+	}
+	complete, _, err := resource.Default(read)
+	if err != nil {
+		return false
+	}
+	var made object
+	return json.Unmarshal(complete.JSON, &made) == nil && has(made, field)
 }
 
 func (s subject) problem(format string, args ...any) Problem {

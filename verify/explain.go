@@ -97,9 +97,8 @@ func (f *failing) text(e *topdown.Event, expr *ast.Expr) string {
 		return b.String()
 	}
 	for _, side := range expr.Operands() {
-		value := e.Plug(side)
-		if name := nameOf(e, side); !ast.IsConstant(side.Value) && ast.IsConstant(value.Value) {
-			fmt.Fprintf(&b, "\n  %s: %s", name, shortened(value.Value.String()))
+		if value := valueOf(e, side); value != nil && !ast.IsConstant(side.Value) {
+			fmt.Fprintf(&b, "\n  %s: %s", nameOf(e, side), shortened(value.String()))
 		}
 	}
 	return b.String()
@@ -114,6 +113,22 @@ func isComparison(expr *ast.Expr) bool {
 		return len(expr.Operands()) == 2
 	}
 	return false
+}
+
+// valueOf returns what a side of a comparison was, nil if that is not known.
+func valueOf(e *topdown.Event, side *ast.Term) ast.Value {
+	value := e.Plug(side).Value
+	if ref, ok := value.(ast.Ref); ok && ast.IsConstant(ref[0].Value) {
+		found, err := ref[0].Value.Find(ref[1:])
+		if err != nil {
+			return nil
+		}
+		return found
+	}
+	if !ast.IsConstant(value) {
+		return nil
+	}
+	return value
 }
 
 // nameOf returns what a side of a comparison is called in the source.

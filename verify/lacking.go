@@ -6,7 +6,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
-// seen returns the objects that tests and samples ask the policy about.
+// seen returns the objects that tests and samples ask the policy about, those of
+// samples with the API server's defaults.
 func (p *proof) seen() []object {
 	var all []object
 	for _, t := range p.watched.objects {
@@ -14,11 +15,6 @@ func (p *proof) seen() []object {
 			if o, ok := native.(object); ok {
 				all = append(all, o)
 			}
-		}
-	}
-	for _, s := range p.samples {
-		if s.err == nil {
-			all = append(all, s.written)
 		}
 	}
 	return all
@@ -71,17 +67,29 @@ func podOf(o object) (any, bool) {
 	return o, o["kind"] == "Pod" || ok && spec["containers"] != nil
 }
 
+// lookup returns what is at a path, false where nothing is there.
 func lookup(v any, path []any) (any, bool) {
 	for _, step := range path {
-		o, ok := v.(object)
-		if !ok {
-			return nil, false
+		there := false
+		switch s := step.(type) {
+		case string:
+			o, _ := v.(object)
+			v, there = o[s]
+		case int:
+			if list, ok := v.([]any); ok && s < len(list) {
+				v, there = list[s], true
+			}
 		}
-		if v, ok = o[step.(string)]; !ok { //nolint:forcetypeassert // templates has no indexes
+		if !there {
 			return nil, false
 		}
 	}
 	return v, true
+}
+
+func has(o object, path []any) bool {
+	_, ok := lookup(o, path)
+	return ok
 }
 
 // lacks reports whether a field is absent, in one item at least of each list on the way.

@@ -70,9 +70,8 @@ func (r *runner) parse(sources []v1alpha1.Module) (map[string]*ast.Module, error
 	return parsed, nil
 }
 
-// run compiles everything and runs the tests, all of them before it returns. The
-// problems are tests that have no rows.
-func (r *runner) run(ctx context.Context, cfg Config, watch *watcher) ([]Case, []Problem, error) {
+// run compiles everything and runs the tests, all of them before it returns.
+func (r *runner) run(ctx context.Context, cfg Config, watch *watcher) ([]Case, error) {
 	tests := tester.NewRunner().
 		SetCompiler(r.compiler).
 		SetModules(r.all).
@@ -83,22 +82,17 @@ func (r *runner) run(ctx context.Context, cfg Config, watch *watcher) ([]Case, [
 		SetCoverageQueryTracer(watch)
 	results, err := tests.RunTests(ctx, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var cases []Case
-	var problems []Problem
 	for t := range results {
-		found, problem := r.casesOf(ctx, cfg, t)
-		cases = append(cases, found...)
-		if problem != nil {
-			problems = append(problems, *problem)
-		}
+		cases = append(cases, r.casesOf(ctx, cfg, t)...)
 	}
-	return cases, problems, nil
+	return cases, nil
 }
 
 // casesOf returns the rows of a test, or the test itself where it has none.
-func (r *runner) casesOf(ctx context.Context, cfg Config, t *tester.Result) ([]Case, *Problem) {
+func (r *runner) casesOf(ctx context.Context, cfg Config, t *tester.Result) []Case {
 	c := Case{Kind: Test, Name: t.Name, File: t.Location.File, Line: t.Location.Row, Skipped: t.Skip, Duration: t.Duration}
 	rows := rowsOf(t)
 	var why failures
@@ -111,10 +105,10 @@ func (r *runner) casesOf(ctx context.Context, cfg Config, t *tester.Result) ([]C
 	case len(rows) == 0 && t.Fail:
 		c.Failure, c.Output = why.of(""), string(t.Output)
 	case len(rows) == 0 && r.isTable(t) && !t.Skip:
-		return []Case{c}, &Problem{c.File, c.Line, c.Name + " has no rows, so it tests nothing"}
+		c.Failure = "it has no rows, so it tests nothing"
 	}
 	if len(rows) == 0 || t.Error != nil {
-		return selected(cfg, c), nil
+		return selected(cfg, c)
 	}
 	var cases []Case
 	for _, row := range rows {
@@ -125,7 +119,7 @@ func (r *runner) casesOf(ctx context.Context, cfg Config, t *tester.Result) ([]C
 		}
 		cases = append(cases, selected(cfg, rc)...)
 	}
-	return cases, nil
+	return cases
 }
 
 func selected(cfg Config, c Case) []Case {

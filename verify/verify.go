@@ -126,7 +126,7 @@ func RunTests(ctx context.Context, cfg Config, modules, tests []v1alpha1.Module)
 	}
 	watched := newWatcher(nil, modules)
 	r := &Result{}
-	if r.Cases, r.Problems, err = rego.run(ctx, cfg, watched); err != nil {
+	if r.Cases, err = rego.run(ctx, cfg, watched); err != nil {
 		return nil, err
 	}
 	r.Coverage = watched.coverage(rego.policy)
@@ -169,11 +169,11 @@ func newProof(cfg Config, suite policies.Suite) (*proof, error) {
 
 // run runs tests, then samples, and then asks what they prove.
 func (p *proof) run(ctx context.Context, r *Result) error {
-	cases, problems, err := p.rego.run(ctx, p.cfg, p.watched)
-	if err != nil {
+	var err error
+	if r.Cases, err = p.rego.run(ctx, p.cfg, p.watched); err != nil {
 		return err
 	}
-	r.Cases, r.Problems = cases, problems
+	p.watched.sampling = true
 	p.samples = readSamples(p.suite.Samples)
 	for _, s := range p.samples {
 		if name := s.name(); p.cfg.Run != nil && !p.cfg.Run.MatchString(name) {
@@ -187,7 +187,7 @@ func (p *proof) run(ctx context.Context, r *Result) error {
 		return nil
 	}
 	r.Coverage = p.watched.coverage(p.rego.policy)
-	r.Problems = append(r.Problems, p.vacuous(ctx)...)
+	r.Problems = p.vacuous(ctx)
 	r.Problems = append(r.Problems, r.Coverage.below(p.cfg.Coverage)...)
 	if err := ctx.Err(); err != nil {
 		r.Problems = append(r.Problems, Problem{Message: "ran out of time before all was run"})

@@ -35,8 +35,10 @@ type watcher struct {
 	files map[string]bool  // of the policy
 	rules map[place]string // whose results are reported, with their titles
 
-	mu      sync.Mutex
-	fired   map[place][]*ast.Term // inputs
+	mu       sync.Mutex
+	sampling bool                  // tests are over, and samples are asked about
+	sampled  map[place]bool        // the rules that samples made fire
+	fired    map[place][]*ast.Term // inputs of tests
 	asked   map[*ast.Term]bool    // inputs
 	objects []*ast.Term
 }
@@ -44,7 +46,7 @@ type watcher struct {
 func newWatcher(rules []engine.RuleInfo, modules []v1alpha1.Module) *watcher {
 	w := &watcher{
 		cover: cover.New(), files: map[string]bool{}, rules: map[place]string{},
-		fired: map[place][]*ast.Term{}, asked: map[*ast.Term]bool{},
+		sampled: map[place]bool{}, fired: map[place][]*ast.Term{}, asked: map[*ast.Term]bool{},
 	}
 	for _, r := range rules {
 		w.rules[place{r.File, r.Row}] = r.Title
@@ -74,6 +76,10 @@ func (w *watcher) TraceEvent(e topdown.Event) {
 	w.see(input)
 	at := place{rule.Loc().File, rule.Loc().Row}
 	if _, reported := w.rules[at]; !reported || e.Op != topdown.ExitOp {
+		return
+	}
+	if w.sampling {
+		w.sampled[at] = true
 		return
 	}
 	if inputs, fired := w.fired[at]; !fired || len(inputs) < maxInputs && input != nil && !slices.Contains(inputs, input) {
@@ -171,7 +177,8 @@ func (c *Coverage) below(least float64) []Problem {
 func (w *watcher) unfired(rules []engine.RuleInfo) []Problem {
 	var problems []Problem
 	for _, r := range rules {
-		if _, fired := w.fired[place{r.File, r.Row}]; !fired {
+		at := place{r.File, r.Row}
+		if _, fired := w.fired[at]; !fired && !w.sampled[at] {
 			problems = append(problems, Problem{r.File, r.Row, fmt.Sprintf("no test and no sample makes %s fire", ruleName(r))})
 		}
 	}

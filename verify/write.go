@@ -73,9 +73,6 @@ func (r *Result) numbers() string {
 }
 
 func (r *Result) writeLines(b *strings.Builder, all bool) {
-	if r.Broken != nil {
-		indent(b, "  ", r.Broken.Error())
-	}
 	for _, c := range r.Cases {
 		switch {
 		case c.Failure != "":
@@ -259,7 +256,7 @@ func (r *Result) xml() xmlSuite {
 	}
 	for _, p := range r.Problems {
 		s.Failures++
-		s.Cases = append(s.Cases, xmlCase{Name: "vacuous: " + engine.Printable(p.Message), Class: r.Policy, File: p.File, Line: p.Line, Time: "0.000", Failure: newFailure(p.Message)})
+		s.Cases = append(s.Cases, xmlCase{Name: "proof: " + engine.Printable(p.Message), Class: r.Policy, File: p.File, Line: p.Line, Time: "0.000", Failure: newFailure(p.Message)})
 	}
 	s.Tests, s.Time = len(s.Cases), seconds(whole)
 	return s
