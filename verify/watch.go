@@ -39,8 +39,8 @@ type watcher struct {
 	sampling bool                  // tests are over, and samples are asked about
 	sampled  map[place]bool        // the rules that samples made fire
 	fired    map[place][]*ast.Term // inputs of tests
-	asked   map[*ast.Term]bool    // inputs
-	objects []*ast.Term
+	asked    map[*ast.Term]bool    // inputs
+	objects  []*ast.Term
 }
 
 func newWatcher(rules []engine.RuleInfo, modules []v1alpha1.Module) *watcher {
@@ -152,7 +152,9 @@ func (w *watcher) coverage(modules map[string]*ast.Module) *Coverage {
 		}
 		covered, all = covered+r.CoveredLines, all+r.CoveredLines+r.NotCoveredLines
 		for _, lines := range r.NotCovered {
-			c.Uncovered = append(c.Uncovered, Lines{file, lines.Start.Row, lines.End.Row})
+			if l := (Lines{file, lines.Start.Row, lines.End.Row}); !slices.Contains(c.Uncovered, l) {
+				c.Uncovered = append(c.Uncovered, l)
+			}
 		}
 	}
 	if all > 0 {
