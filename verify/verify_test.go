@@ -214,6 +214,19 @@ violation contains {"msg": "latest"} if input.review.object.spec.template.spec.c
 				"registry_test.rego": changed(tests, `"container": {}, "want": 1`, `"container": {}, "want": 0`),
 			},
 		},
+		"AbsentFieldOfAnIndexedRule": {
+			reason: "The index leaves the rule out where the field is absent: it is asked and answers nothing.",
+			files: map[string]string{
+				"registry.rego": rego + `
+# METADATA
+# title: The host's network is taken
+violation contains {"msg": "host network", "path": ["spec", "template", "spec", "hostNetwork"]} if {
+	input.review.object.spec.template.spec.hostNetwork == true
+}
+`,
+				"testdata/bad2.yaml": "# want: spec.template.spec.hostNetwork: host network\n" + changed(good, "{containers", "{hostNetwork: true, containers"),
+			},
+		},
 		"AbsentFieldOfATest": {
 			reason: "Where no sample makes a rule fire, the objects of tests are tried.",
 			files: map[string]string{

@@ -66,16 +66,20 @@ func (w *watcher) Config() topdown.TraceConfig { return w.cover.Config() }
 // TraceEvent is part of [topdown.QueryTracer].
 func (w *watcher) TraceEvent(e topdown.Event) {
 	w.cover.TraceEvent(e)
-	rule, ok := e.Node.(*ast.Rule)
-	if !ok || e.Op != topdown.ExitOp && e.Op != topdown.EnterOp || rule.Loc() == nil || !w.files[rule.Loc().File] {
+	rule, isRule := e.Node.(*ast.Rule)
+	fires := isRule && e.Op == topdown.ExitOp && rule.Loc() != nil && w.files[rule.Loc().File]
+	if !fires && e.Op != topdown.IndexOp && e.Op != topdown.EnterOp {
 		return
 	}
 	input := e.Input()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.see(input)
+	w.see(input) // a rule that the index leaves out is not entered, and asked all the same
+	if !fires {
+		return
+	}
 	at := place{rule.Loc().File, rule.Loc().Row}
-	if _, reported := w.rules[at]; !reported || e.Op != topdown.ExitOp {
+	if _, reported := w.rules[at]; !reported {
 		return
 	}
 	if w.sampling {
