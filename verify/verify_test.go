@@ -111,6 +111,28 @@ func complaints(r *verify.Result) []string {
 
 func changed(text, before, after string) string { return strings.Replace(text, before, after, 1) }
 
+// withRule returns files with another rule in the Rego, which finds "second".
+func withRule(rego, body string, files map[string]string) map[string]string {
+	files["registry.rego"] = rego + `
+# METADATA
+# title: Another
+violation contains {"msg": "second"} if {
+	` + body + `
+}
+`
+	return files
+}
+
+// only returns files of a policy with no rule and no test but this one: its bad sample has
+// some fields of a pod, its good one has others.
+func only(body, inBad, inGood string) map[string]string {
+	head, _, _ := strings.Cut(rego, "# METADATA\n# title: An image")
+	files := withRule(head, body, map[string]string{"registry_test.rego": ""})
+	files["testdata/good.yaml"] = changed(good, "{containers", "{"+inGood+"containers")
+	files["testdata/bad.yaml"] = "# want: second\n" + changed(good, "{containers", "{"+inBad+"containers")
+	return files
+}
+
 func TestRun(t *testing.T) {
 	cases := map[string]struct {
 		reason string
@@ -216,15 +238,50 @@ violation contains {"msg": "latest"} if input.review.object.spec.template.spec.c
 		},
 		"AbsentFieldOfAnIndexedRule": {
 			reason: "The index leaves the rule out where the field is absent: it is asked and answers nothing.",
-			files: map[string]string{
-				"registry.rego": rego + `
-# METADATA
-# title: The host's network is taken
-violation contains {"msg": "host network", "path": ["spec", "template", "spec", "hostNetwork"]} if {
-	input.review.object.spec.template.spec.hostNetwork == true
+			files:  only(`input.review.object.spec.template.spec.hostNetwork == true`, "hostNetwork: true, ", ""),
+		},
+		"AbsentFieldInAnother": {
+			reason: "What minds the absence of a field minds that of what it stands in.",
+			files: only(`input.review.object.spec.template.spec.dnsConfig.nameservers[0] == "10.0.0.1"`,
+				"dnsConfig: {nameservers: [10.0.0.1]}, ", "dnsConfig: {searches: [a]}, "),
+		},
+		"AbsentFieldOfAnotherKind": {
+			reason: "That a Service has no such field says nothing of Deployments.",
+			files: withRule(changed(rego, "[{apiGroups: [apps], kinds: [Deployment]}]", "[{apiGroups: [apps, \"\"], kinds: [Deployment, Service]}]"),
+				`input.review.object.spec.minReadySeconds > 5`, map[string]string{
+					"registry_test.rego": "",
+					"testdata/good.yaml": changed(good, "spec:", "spec:\n  minReadySeconds: 1") + "---\n{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}]}}\n",
+					"testdata/bad.yaml":  changed(bad, "spec:", "spec:\n  minReadySeconds: 2"),
+					"testdata/bad2.yaml": "# want: second\n" + changed(good, "spec:", "spec:\n  minReadySeconds: 7"),
+				}),
+			want: []string{`bad2.yaml: without spec.minReadySeconds it no longer says "second", and no test and no sample lacks that field`},
+		},
+		"FieldThatIsSetAgain": {
+			reason: "The API server never sends a Deployment without replicas.",
+			files: withRule(rego, `input.review.object.spec.replicas > 5`, map[string]string{"registry_test.rego": `package lintel.registry_test
+
+import data.lintel.registry
+
+test_second if {
+	made := {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": {"replicas": 7, "template": {"spec": {}}}}
+	{"second"} == {v.msg | some v in registry.violation} with input.review.object as made
 }
-`,
-				"testdata/bad2.yaml": "# want: spec.template.spec.hostNetwork: host network\n" + changed(good, "{containers", "{hostNetwork: true, containers"),
+`}),
+		},
+		"FieldThatOnlyTestsHave": {
+			reason: "Where a sample makes a rule fire, it is the sample that is looked at: objects of tests are seldom whole.",
+			files: map[string]string{
+				"registry.rego": changed(rego, `not startswith(image, "registry.example.com/")`, "_foreign(image)") +
+					"\n_foreign(image) if image == \"nginx\"\n\n_foreign(_) if input.review.object.spec.odd\n",
+				"registry_test.rego": changed(tests, "as [tc.container]\n", "as [tc.container]\n\t\twith input.review.object.spec.odd as 1\n"),
+			},
+		},
+		"NameOfAnItem": {
+			reason: "The API server takes no container without a name.",
+			files: map[string]string{
+				"registry.rego":      changed(changed(rego, `"image %q is foreign"`, `"image %q of %s is foreign"`), "[image]", "[image, container.name]"),
+				"registry_test.rego": changed(changed(tests, `"image": "nginx"`, `"name": "web", "image": "nginx"`), `"container": {}`, `"container": {"name": "web"}`),
+				"testdata/bad.yaml":  "",
 			},
 		},
 		"AbsentFieldOfATest": {
