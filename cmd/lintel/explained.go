@@ -29,8 +29,8 @@ type explainedPolicy struct {
 	Asked       bool                 `json:"asked"`
 	Why         string               `json:"why"`
 	Enforcement v1alpha1.Enforcement `json:"enforcement"`
-	Setting     string               `json:"setting"` // what decides the enforcement
-	Patches     v1alpha1.PatchMode   `json:"patches"`
+	Setting     string               `json:"setting"`           // what decides the enforcement
+	Patches     v1alpha1.PatchMode   `json:"patches,omitempty"` // "" for a policy without patch rules
 	Exceptions  []explainedException `json:"exceptions"`
 	Reads       []explainedRead      `json:"reads"`
 	Scanned     bool                 `json:"scanned,omitempty"` // for secrets, in all fields
@@ -62,8 +62,11 @@ type explainedRule struct {
 
 func newExplained(x engine.Explanation, at func(engine.Path) report.Source) explainedPolicy {
 	p := explainedPolicy{
-		Policy: x.Policy.Name, Asked: x.Asked, Why: x.Why, Enforcement: x.Enforcement, Setting: x.Setting, Patches: x.Patches, Scanned: x.Scanned,
+		Policy: x.Policy.Name, Asked: x.Asked, Why: x.Why, Enforcement: x.Enforcement, Setting: x.Setting, Scanned: x.Scanned,
 		Exceptions: []explainedException{}, Reads: []explainedRead{}, Rules: []explainedRule{}, Errors: []string{},
+	}
+	if x.Policy.PatchesObjects {
+		p.Patches = x.Patches
 	}
 	for _, e := range x.Exceptions {
 		p.Exceptions = append(p.Exceptions, explainedException(e))
@@ -113,7 +116,11 @@ func (p explainedPolicy) text(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "\n  %s is asked: %s\n", engine.Printable(p.Policy), engine.Printable(p.Why))
-	fmt.Fprintf(b, "    enforcement %s, patches %s, by %s\n", p.Enforcement, p.Patches, p.Setting)
+	patches := ""
+	if p.Patches != "" {
+		patches = ", patches " + string(p.Patches)
+	}
+	fmt.Fprintf(b, "    enforcement %s by %s%s\n", p.Enforcement, p.Setting, patches)
 	for _, e := range p.Exceptions {
 		fmt.Fprintf(b, "    exception %s %s: %s\n", engine.Printable(e.Exception), excuses(e.Excuses), engine.Printable(e.Why))
 		if e.Excuses {
