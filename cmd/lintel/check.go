@@ -78,6 +78,7 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	if err != nil {
 		return err
 	}
+	collectLess()
 	policies, err := loadPolicies(c.policies)
 	if err != nil {
 		return err

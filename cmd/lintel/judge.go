@@ -37,9 +37,9 @@ func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Repor
 		r.Errors = append(r.Errors, report.Error{Source: report.Source{File: e.File, Line: e.Line}, Message: e.Err.Error()})
 	}
 	candidates := make([]candidate, len(found.Objects))
-	for i, o := range found.Objects {
-		candidates[i] = j.prepare(o)
-		r.Warnings = append(r.Warnings, candidates[i].warnings...)
+	spread(len(candidates), func(i int) { candidates[i] = j.prepare(found.Objects[i]) })
+	for _, c := range candidates {
+		r.Warnings = append(r.Warnings, c.warnings...)
 	}
 	s := j.surroundings(candidates)
 	r.Objects = make([]report.Object, len(candidates))
