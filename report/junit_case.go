@@ -107,8 +107,10 @@ func listed(found []Violation) string {
 		switch {
 		case v.Old:
 			text += " (in the baseline)"
-		case v.Enforcement != v1alpha1.Deny:
-			text += " (" + verdict(v.Enforcement) + ")"
+		case v.Enforcement == v1alpha1.Warn:
+			text += " (admitted with a warning)"
+		case v.Enforcement == v1alpha1.DryRun:
+			text += " (admitted and recorded)"
 		}
 		fmt.Fprintln(&b, text)
 		if place := where(v); place != "" {

@@ -57,7 +57,7 @@ func TestText(t *testing.T) {
 				denied, violation("resources", v1alpha1.Deny, "no request", "spec", "containers", 1), violation("resources", v1alpha1.Deny, "no team", "metadata"),
 			}}, nil, at)}},
 			cfg: report.Config{NoFix: true},
-			want: `Deployment shop/web breaks 2 policies (3 violations), denied:
+			want: `denied: Deployment shop/web breaks 2 policies (3 violations):
   probes     spec.containers[0]: no probe
   resources  spec.containers[1]: no request
     at web.yaml:4, high severity
@@ -73,7 +73,7 @@ policies 0123456
 			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{
 				{Policy: "probes", Enforcement: v1alpha1.Warn, Message: "no probe", Existing: true},
 			}}, nil, nil)}},
-			want: `Deployment shop/web breaks 1 policy (1 violation), admitted with a warning:
+			want: `warned: Deployment shop/web breaks 1 policy (1 violation):
   probes  no probe (as before)
 
 1 object: 0 denied, 1 warned about
@@ -86,7 +86,7 @@ policies
 				denied, violation("probes", v1alpha1.Deny, "no other probe", "spec", "containers", 0),
 				{Policy: "resources", Enforcement: v1alpha1.Deny, Severity: engine.Low, Message: "no limit", Fix: "say one"},
 			}}, nil, at)}},
-			want: `Deployment shop/web breaks 2 policies (3 violations), denied:
+			want: `denied: Deployment shop/web breaks 2 policies (3 violations):
   probes     spec.containers[0]: no probe
     at web.yaml:4, high severity
     fix: mend it
@@ -108,7 +108,7 @@ policies
 			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{
 				violation("probes", v1alpha1.DryRun, "no probe"),
 			}}, nil, at)}},
-			want: `Deployment shop/web breaks 1 policy (1 violation), admitted and recorded:
+			want: `recorded: Deployment shop/web breaks 1 policy (1 violation):
   probes  no probe
     at web.yaml:1, high severity
 
@@ -133,7 +133,7 @@ policies
 			reason: "Colours are outside of what is said.",
 			cfg:    report.Config{Colour: true, NoFix: true},
 			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{denied}}, nil, at)}},
-			want: "\x1b[1;31mDeployment shop/web breaks 1 policy (1 violation), denied:\x1b[0m\n" +
+			want: "\x1b[1;31mdenied: Deployment shop/web breaks 1 policy (1 violation):\x1b[0m\n" +
 				"  probes  spec.containers[0]: no probe\n\x1b[2m    at web.yaml:4, high severity\x1b[0m\n\n1 object: 1 denied\npolicies \n",
 		},
 		"Patched": {

@@ -87,21 +87,16 @@ func plain(found []Violation) []engine.Violation {
 	return violations
 }
 
-// headline is that of a denial, and says what becomes of the object.
+// headline is that of a denial, to the letter, with the verdict before it.
 func headline(o *Object, e v1alpha1.Enforcement, found []Violation) string {
-	return strings.TrimSuffix(engine.Headline(o.Ref, plain(found)), ":") + ", " + verdict(e) + ":"
-}
-
-// verdict says what becomes of a request that breaks policies.
-func verdict(e v1alpha1.Enforcement) string {
+	verdict := "denied: "
 	switch e {
 	case v1alpha1.Warn:
-		return "admitted with a warning"
+		verdict = "warned: "
 	case v1alpha1.DryRun:
-		return "admitted and recorded"
-	default:
-		return "denied"
+		verdict = "recorded: "
 	}
+	return verdict + engine.Headline(o.Ref, plain(found))
 }
 
 // where says where a violation is and how bad.
