@@ -40,7 +40,7 @@ var errIncomplete = errors.New("the run could not tell of everything, so a basel
 
 // Write writes the baseline.
 func (baselineFormat) Write(w io.Writer, r *Report) error {
-	if r.Untold() {
+	if len(r.AllErrors()) > 0 {
 		return errIncomplete
 	}
 	counts := map[finding]int{}

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -116,9 +117,13 @@ func TestBaselineIsComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b strings.Builder
-	if err := f.Write(&b, rich()); err == nil || b.Len() > 0 {
-		t.Errorf("Write(...): got error %v and %d bytes, want an error and none", err, b.Len())
+	undecided := run(probe("web", "no probe", 0))
+	undecided.Objects[0].Errors = []*engine.PolicyError{{Policy: "labels", OnError: v1alpha1.OnErrorAllow, Err: errors.New("ran out of time")}}
+	for name, r := range map[string]*report.Report{"rich": rich(), "undecided": undecided} {
+		var b strings.Builder
+		if err := f.Write(&b, r); err == nil || b.Len() > 0 {
+			t.Errorf("%s: got error %v and %d bytes, want an error and none", name, err, b.Len())
+		}
 	}
 }
 

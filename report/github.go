@@ -59,11 +59,11 @@ func annotate(o *Object, v *Violation) annotation {
 }
 
 func annotateError(e Error) annotation {
-	a := annotation{"error", e.Source, "lintel could not tell", []string{e.text()}}
-	if e.OnError == v1alpha1.OnErrorAllow {
-		a.level = "warning"
+	level := "warning"
+	if e.untold() {
+		level = "error"
 	}
-	return a
+	return annotation{level, e.Source, "lintel could not tell", []string{e.text()}}
 }
 
 // String returns the command, in one line.

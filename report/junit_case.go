@@ -76,20 +76,16 @@ func (r *Report) testCase(o *Object, policy string) testCase {
 // never both.
 func (c *testCase) err(e *engine.PolicyError, failOn FailOn) {
 	message := "could not decide: " + e.Err.Error()
-	if e.OnError == v1alpha1.OnErrorAllow && !failOn.fails(v1alpha1.Warn) {
-		c.say(printable(message) + "\n")
+	fails := e.OnError == v1alpha1.OnErrorDeny || e.OnError == v1alpha1.OnErrorAllow && failOn.fails(v1alpha1.Warn)
+	if fails && c.Failure == nil {
+		c.Error = newOutcome("error", message, "")
 		return
 	}
-	c.Error = newOutcome("error", message, "")
-	if c.Failure != nil {
-		c.say(c.Failure.Text)
-		c.Failure = nil
-	}
+	c.say(printable(message) + "\n")
 }
 
 // say adds to what the test says beside its outcome.
 func (c *testCase) say(text string) {
-	text = nonCharacters.Replace(text)
 	switch {
 	case text == "":
 	case c.Output == nil:
@@ -123,11 +119,8 @@ func listed(found []Violation) string {
 
 // newOutcome returns an outcome; kind may be "".
 func newOutcome(kind, message, text string) *outcome {
-	return &outcome{kind, printable(message), nonCharacters.Replace(text)}
+	return &outcome{kind, printable(message), text}
 }
-
-// nonCharacters escapes the two printable ones that XML 1.0 does not permit.
-var nonCharacters = strings.NewReplacer("\ufffe", `\ufffe`, "\uffff", `\uffff`)
 
 // printable is engine.Printable for text of several lines.
 func printable(s string) string {

@@ -165,6 +165,12 @@ func (r *Report) AllErrors() []Error {
 	return all
 }
 
+// untold reports whether the run could not tell because of it, and not just that
+// a policy was left out, in judging or in patching.
+func (e Error) untold() bool {
+	return e.Object == nil || e.Policy == "" || e.OnError == v1alpha1.OnErrorDeny
+}
+
 // text says what of which object and policy could not be told.
 func (e Error) text() string {
 	var text string

@@ -206,7 +206,7 @@ func TestTextHasEveryViolation(t *testing.T) {
 
 // hostile is text that obeys nobody: escapes of terminals, controls, overrides of
 // direction, bytes that are no UTF-8, XML, and commands of CI runners.
-const hostile = "a\x1b[2J\r\u009b31m\u202e\u2028\x7f\xff<&>\"\U000e0041z]]>\uffff##[add-mask]x\n::stop-commands::y"
+const hostile = "a\x1b[2J\r\u009b31m\u202e\u2028\x7f\xff<&>\"\U000e0041z]]>\uffff##[add-mask]x\n::stop-commands::y,file=z"
 
 // hostileReport returns a report whose every text is hostile.
 func hostileReport(t *testing.T) *report.Report {

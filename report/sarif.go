@@ -183,9 +183,9 @@ func (l *sarifBuilder) invocation() sarifInvocation {
 		inv.Notifications = append(inv.Notifications, n)
 	}
 	for _, e := range l.report.AllErrors() {
-		level := "error"
-		if e.OnError == v1alpha1.OnErrorAllow {
-			level = "warning"
+		level := "warning"
+		if e.untold() {
+			level = "error"
 		}
 		notify(level, e.text(), e.Source)
 	}
