@@ -199,6 +199,16 @@ func TestRun(t *testing.T) {
 			reason: "A Namespace is what the others are in, and no sample itself.",
 			files:  map[string]string{"testdata/good.yaml": "{apiVersion: v1, kind: Namespace, metadata: {name: default}}\n---\n" + good},
 		},
+		"InventoryBesideSample": {
+			reason: "Objects of a file see each other, in the namespace that they would be in.",
+			files: map[string]string{
+				"registry.rego": changed(changed(rego, "custom: {match", "custom: {inventory: [{apiVersion: v1, kind: ConfigMap}], match"),
+					"not startswith(image", "not _open\n\tnot startswith(image") +
+					"\n_open if data.inventory.namespace[input.review.namespace].v1.ConfigMap.open\n",
+				"testdata/good.yaml":  good,
+				"testdata/good2.yaml": changed(good, "registry.example.com/", "") + "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: open}}\n",
+			},
+		},
 		"RuleThatNeverFires": {
 			reason: "Nobody has seen that the rule can find anything.",
 			files: map[string]string{"registry.rego": rego + `
