@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -206,11 +205,7 @@ func (r *Recorder) line(e event) (line []byte, err error) {
 		}
 	}()
 	if e.namespace != nil {
-		data, err := e.namespace.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("encode namespace: %w", err)
-		}
-		if err := json.Unmarshal(data, &e.note.Namespace); err != nil {
+		if e.note.Namespace, err = e.namespace.MarshalJSON(); err != nil {
 			return nil, fmt.Errorf("encode namespace: %w", err)
 		}
 	}

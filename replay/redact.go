@@ -37,7 +37,8 @@ func newRedactor() (*redactor, error) {
 	return &redactor{scanner}, nil
 }
 
-// line returns the line of a review, which is body, with a note.
+// line returns the line of a review, which is body, with a note, whose Namespace
+// has been read but not redacted.
 func (r *redactor) line(body []byte, note Note) ([]byte, error) {
 	var review struct {
 		Request map[string]any `json:"request"`
@@ -52,14 +53,24 @@ func (r *redactor) line(body []byte, note Note) ([]byte, error) {
 		head["userInfo"] = only(user, "username", "uid", "groups") // extra may hold tokens
 	}
 	isSecret := textAt(head, "kind", "kind") == "Secret"
+	var namespace any
+	if len(note.Namespace) > 0 {
+		if err := json.Unmarshal(note.Namespace, &namespace); err != nil {
+			return nil, fmt.Errorf("read namespace: %w", err)
+		}
+	}
 	object, old := stripped(review.Request["object"], isSecret), stripped(review.Request["oldObject"], isSecret)
-	copies, err := r.scanner.Redact(object, old, head, note.Namespace, note.Verdict.texts())
+	copies, err := r.scanner.Redact(object, old, head, namespace, note.Verdict.texts())
 	if err != nil {
 		return nil, err
 	}
 	request := copies[2].(map[string]any)
 	request["object"], request["oldObject"] = withoutApplied(copies[0]), withoutApplied(copies[1])
-	note.Namespace = withoutApplied(copies[3])
+	if namespace != nil {
+		if note.Namespace, err = json.Marshal(withoutApplied(copies[3])); err != nil {
+			return nil, fmt.Errorf("encode namespace: %w", err)
+		}
+	}
 	note.Verdict = note.Verdict.with(copies[4].([]any))
 	return encodeLine(request, note)
 }

@@ -9,6 +9,7 @@
 package replay
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -20,11 +21,11 @@ const formatVersion = 1
 
 // A Note is what a line has beside its AdmissionReview, under the key "lintel".
 type Note struct {
-	Version   int       `json:"version"`
-	Time      time.Time `json:"time"` // that stages and exceptions went by
-	Door      string    `json:"door"` // that was asked: validate, deny or warn
-	Namespace any       `json:"namespace,omitempty"`
-	Verdict   Verdict   `json:"verdict"`
+	Version   int             `json:"version"`
+	Time      time.Time       `json:"time"`                // that stages and exceptions went by
+	Door      string          `json:"door"`                // that was asked: validate, deny or warn
+	Namespace json.RawMessage `json:"namespace,omitempty"` // the object, as policies saw it
+	Verdict   Verdict         `json:"verdict"`
 }
 
 // A Verdict is what was answered, and why, without a value of the object.
