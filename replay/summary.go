@@ -37,8 +37,16 @@ type Summary struct {
 	teams               map[[2]string]Counts
 }
 
-// Counts has how many there are of each class; none of the others.
+// Counts has how many there are of each class.
 type Counts map[Class]int
+
+func newCounts() Counts {
+	counts := Counts{}
+	for _, class := range Classes() {
+		counts[class] = 0
+	}
+	return counts
+}
 
 // PolicyCounts counts the requests that one policy judges otherwise.
 type PolicyCounts struct {
@@ -81,7 +89,7 @@ const (
 
 func newSummary(opts Options) *Summary {
 	s := &Summary{
-		Revision: opts.Set.Revision(), opts: opts, Counts: Counts{}, policies: map[string]Counts{}, teams: map[[2]string]Counts{},
+		Revision: opts.Set.Revision(), opts: opts, Counts: newCounts(), policies: map[string]Counts{}, teams: map[[2]string]Counts{},
 		Policies: []PolicyCounts{}, Teams: []TeamCounts{}, Examples: []Example{}, Assumptions: []string{}, Errors: []LineError{},
 	}
 	if opts.Baseline != nil {
@@ -139,7 +147,7 @@ func count[K comparable](rows map[K]Counts, key, others K, class Class) {
 		key = others
 	}
 	if rows[key] == nil {
-		rows[key] = Counts{}
+		rows[key] = newCounts()
 	}
 	rows[key][class]++
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -37,14 +39,14 @@ const shownRows = 50
 func (s *Summary) WriteText(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s%s: %s\n", engine.Counted(s.Requests, "request", "requests"), s.span(), s.Counts.text())
-	var rows [][]string
+	var rows []row
 	for _, p := range s.Policies {
-		rows = append(rows, append([]string{engine.Printable(p.Policy)}, p.Counts.columns()...))
+		rows = append(rows, row{[]string{engine.Printable(p.Policy)}, p.Counts})
 	}
 	table(&b, []string{"POLICY"}, rows)
 	rows = nil
 	for _, t := range s.Teams[:min(len(s.Teams), shownRows)] {
-		rows = append(rows, append([]string{orNone(t.Team), orNone(t.Namespace)}, t.Counts.columns()...))
+		rows = append(rows, row{[]string{orNone(t.Team), orNone(t.Namespace)}, t.Counts})
 	}
 	table(&b, []string{"TEAM", "NAMESPACE"}, rows)
 	if more := len(s.Teams) - shownRows; more > 0 {
@@ -91,35 +93,34 @@ func (c Counts) text() string {
 	return strings.Join(parts, ", ")
 }
 
-// columns returns the counts of all classes of changes.
-func (c Counts) columns() []string {
-	var columns []string
-	for _, class := range Classes() {
-		switch n := c[class]; {
-		case class == Same:
-		case n == 0:
-			columns = append(columns, "-")
-		default:
-			columns = append(columns, fmt.Sprint(n))
-		}
-	}
-	return columns
+// A row is one of a table: of what, and how often.
+type row struct {
+	names  []string
+	counts Counts
 }
 
-// table writes rows under heads and the classes of changes.
-func table(b *bytes.Buffer, heads []string, rows [][]string) {
+// table writes rows under heads and the classes that there is a change of.
+func table(b *bytes.Buffer, heads []string, rows []row) {
 	if len(rows) == 0 {
 		return
 	}
 	b.WriteString("\n")
+	lines := [][]string{heads}
+	for _, r := range rows {
+		lines = append(lines, r.names)
+	}
 	for _, class := range Classes() {
-		if class != Same {
-			heads = append(heads, strings.ToUpper(class.phrase()))
+		if class == Same || !slices.ContainsFunc(rows, func(r row) bool { return r.counts[class] > 0 }) {
+			continue
+		}
+		lines[0] = append(lines[0], strings.ToUpper(class.phrase()))
+		for i, r := range rows {
+			lines[i+1] = append(lines[i+1], strconv.Itoa(r.counts[class]))
 		}
 	}
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{heads}, rows...) {
-		fmt.Fprintln(t, strings.Join(row, "\t"))
+	for _, line := range lines {
+		fmt.Fprintln(t, strings.Join(line, "\t"))
 	}
 	_ = t.Flush() // a buffer takes all
 }
