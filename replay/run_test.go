@@ -167,8 +167,8 @@ func TestRequestIsKept(t *testing.T) {
 			strings.Replace(strings.Replace(created, `"oldObject":null`, `"oldObject":`+object, 1), "CREATE", "UPDATE", 1), replay.NewlyWarned},
 		"Delete": {"What is deleted has no object.",
 			strings.Replace(strings.Replace(strings.Replace(created, `"object":`, `"x":`, 1), `"oldObject":null`, `"oldObject":`+object, 1), "CREATE", "DELETE", 1), replay.Same},
-		"Deleting": {"What is being deleted can go.", strings.Replace(strings.Replace(strings.Replace(created, "CREATE", "UPDATE", 1), `"oldObject":null`, `"oldObject":`+object, 1),
-			`"metadata":{"name":"u"`, `"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z","name":"u"`, 1), replay.Same},
+		"Deleting": {"What is being deleted can go.", strings.Replace(strings.Replace(created, "CREATE", "UPDATE", 1), `"oldObject":null`,
+			`"oldObject":{"apiVersion":"v1","data":{"a":"1"},"kind":"ConfigMap","metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"}}`, 1), replay.Same},
 		"Controller": {"What a controller makes is only recorded.", strings.Replace(created, `"ann"`, `"system:kube-controller-manager"`, 1), replay.Otherwise},
 		"Excluded":   {"An excluded namespace is not judged.", strings.Replace(created, `"namespace":"shop","object"`, `"namespace":"kube-system","object"`, 1), replay.Same},
 	}
