@@ -36,7 +36,7 @@ type serveCommand struct {
 	logLevel       string
 	record         string
 	recordLimit    string
-	recorder       *replay.Recorder // nil where nothing is recorded
+	recorder       *replay.Recorder       // nil where nothing is recorded
 	changed        func(flag string) bool // whether a flag was given
 }
 
