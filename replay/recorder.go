@@ -77,6 +77,14 @@ type event struct {
 	namespace *engine.Object
 }
 
+// size is how many bytes of memory are held. A body of which nobody knew how long it
+// would be is in more than it has.
+func (e *event) size() int64 { return int64(cap(e.body)) }
+
+// maxRecordWeight is how much memory redacting may take about, in bytes, as
+// [engine.Weight] has it: what decisions need is not to be taken away from them.
+const maxRecordWeight = 64 << 20
+
 // Open returns a Recorder that appends to the file of cfg, which it makes readable
 // for its owner alone.
 func Open(cfg Config) (*Recorder, error) {
@@ -114,7 +122,7 @@ func (r *Recorder) Record(rv Reviewed) {
 			e.note.Time = d.Time.UTC()
 		}
 	}
-	size := int64(len(e.body))
+	size := e.size()
 	if r.pending.Add(size) > maxPending {
 		r.pending.Add(-size)
 		r.dropped[full].Add(1)
@@ -166,7 +174,11 @@ func (r *Recorder) run() {
 }
 
 func (r *Recorder) write(e event) {
-	defer r.pending.Add(-int64(len(e.body)))
+	defer r.pending.Add(-e.size())
+	if engine.Weight(e.body) > maxRecordWeight {
+		r.dropped[large].Add(1)
+		return
+	}
 	line, err := r.line(e)
 	switch {
 	case errors.Is(err, secrets.ErrTooLarge), int64(len(line)) > r.file.max:

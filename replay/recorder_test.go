@@ -138,9 +138,10 @@ func TestFileIsBounded(t *testing.T) {
 	}
 	r.Record(replay.Reviewed{Body: []byte(strings.Replace(review(t, "u", object), "some words", strings.Repeat("more words", 60_000), 1))})
 	r.Record(replay.Reviewed{Body: make([]byte, 5<<20)})
+	r.Record(replay.Reviewed{Body: []byte(strings.Replace(review(t, "u", object), `"data":{`, `"x":[`+strings.Repeat("{},", 200_000)+`0],"data":{`, 1))})
 	r.Record(replay.Reviewed{Body: []byte("{}")})
 	r.Close(time.Minute)
-	want := []int64{0, 2, 1, 0}
+	want := []int64{0, 3, 1, 0}
 	for i, reason := range replay.Reasons() {
 		if got := r.Dropped(i); got != want[i] {
 			t.Errorf("%d reviews are dropped as %s, want %d", got, reason, want[i])

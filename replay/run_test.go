@@ -293,3 +293,21 @@ func indent(t testing.TB, text string) string {
 	}
 	return b.String()
 }
+
+// TestPatchedFirst holds that what the policies would mend is not counted as denied.
+func TestPatchedFirst(t *testing.T) {
+	set, err := engine.Compile(engine.Config{Policies: []engine.Policy{{Name: "a", Modules: []v1alpha1.Module{{Name: "a.rego", Rego: `# METADATA
+# custom: {severity: high, match: {kinds: [{apiGroups: [""], kinds: [ConfigMap]}]}}
+package lintel.a
+
+violation contains {"msg": "m"} if not input.review.object.metadata.labels.owner
+
+patch contains {"path": ["metadata", "labels", "owner"], "value": "me"}
+`}}, Spec: v1alpha1.PolicySpec{Patches: v1alpha1.PatchApply}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := run(t, replay.Options{Set: set}, recorded(t, "u", "validate", now(), "", replay.Verdict{Allowed: true})); s.Counts[replay.Same] != 1 {
+		t.Errorf("got %v %v, want it unchanged: the policy adds the label", s.Counts, s.Errors)
+	}
+}

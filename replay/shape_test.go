@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -33,7 +34,7 @@ func library(t testing.TB) *engine.Set {
 // objects returns the objects of the policies' samples and of the corpus, as JSON.
 func objects(t testing.TB) []string {
 	t.Helper()
-	var all []string
+	all := odd()
 	for _, pattern := range []string{"../policies/*/testdata/*.yaml", "../e2e/testdata/corpus/*.yaml", "../e2e/testdata/workloads/*.yaml"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
@@ -53,6 +54,26 @@ func objects(t testing.TB) []string {
 		}
 	}
 	return all
+}
+
+// odd returns objects whose secrets are in places of which there are few samples.
+func odd() []string {
+	const secret = "hunter2-" + "Zx81qq-" + "9mW"
+	pair := base64.StdEncoding.EncodeToString([]byte("db.password=" + secret + "\n"))
+	return []string{
+		// Only in kubectl's copy, in both, and in one that is no JSON.
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop","annotations":{"` + lastApplied + `":"{\"data\":{\"password\":\"` + secret + `\"}}"}},"data":{}}`,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop","annotations":{"` + lastApplied + `":"{\"data\":{\"password\":\"` + secret + `\"}}"}},"data":{"password":"` + secret + `"}}`,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop","annotations":{"` + lastApplied + `":"password=` + secret + `"}},"data":{}}`,
+		// In a key, in base 64, several in one text, and after an option.
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop"},"data":{"ghp_` + strings.Repeat("a1B2", 9) + `":"x","b":"y"}}`,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop"},"binaryData":{"app.properties":"` + pair + `"}}`,
+		`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"shop"},"data":{"x":"a=b\npassword=` + secret + `\nurl=postgres://svc:` + secret + `@db/x\n"}}`,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"shop"},"spec":{"containers":[{"name":"c","command":["app","--password","` + secret + `","-v"]}]}}`,
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"shop"},"spec":{"containers":[{"name":"c","command":["mysql"],"args":["-u","root","-p` + secret + `"]}]}}`,
+		// Under a label, where a policy reads the value.
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"shop","labels":{"team":"ghp_` + strings.Repeat("a1B2", 9) + `"}},"spec":{"containers":[]}}`,
+	}
 }
 
 // judge returns what a set finds in a review, without messages.
