@@ -113,11 +113,14 @@ func (c *replayCommand) run(ctx context.Context, files []string) error {
 	return c.conclude(s, untold)
 }
 
+// maxExamples is more than anybody reads.
+const maxExamples = 10_000
+
 // options reads the flags that may be wrong.
 func (c *replayCommand) options() (replay.Options, error) {
 	opts := replay.Options{Now: time.Now(), TeamLabel: c.teamLabel, Examples: c.examples}
-	if c.examples < 0 {
-		return opts, fmt.Errorf("--examples %d: not 0 or more", c.examples)
+	if c.examples < 0 || c.examples > maxExamples {
+		return opts, fmt.Errorf("--examples %d: not between 0 and %d", c.examples, maxExamples)
 	}
 	if c.output != "text" && c.output != "json" {
 		return opts, fmt.Errorf("format %q is unknown: it is one of %q", c.output, []string{"text", "json"})
