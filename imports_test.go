@@ -20,10 +20,12 @@ const module = "github.com/lintel-policy/lintel/"
 var mayImport = map[string][]string{
 	"api/v1alpha1": {},
 	"certs":        {},
-	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "policies", "report", "resource", "webhook"},
+	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "measure", "policies", "replay", "report", "resource", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},
 	"engine":       {"api/v1alpha1", "secrets"},
+	"measure":      {"engine"},
 	"policies":     {"api/v1alpha1", "engine"},
+	"replay":       {"api/v1alpha1", "engine", "secrets"},
 	"report":       {"api/v1alpha1", "engine"},
 	"resource":     {},
 	"secrets":      {},
