@@ -147,8 +147,8 @@ func typeOf(schema map[string]any) string {
 func limitsOf(schema map[string]any) string {
 	var limits []string
 	for _, l := range []struct{ key, words string }{
-		{"minimum", "at least %s"}, {"maximum", "at most %s"}, {"minLength", "at least %s characters"},
-		{"maxLength", "at most %s characters"}, {"minItems", "at least %s items"}, {"maxItems", "at most %s items"},
+		{"minimum", "at least %s"}, {"maximum", "at most %s"}, {"minLength", "%s or more characters"},
+		{"maxLength", "%s or fewer characters"}, {"minItems", "%s or more items"}, {"maxItems", "%s or fewer items"},
 	} {
 		if v, ok := schema[l.key]; ok {
 			limits = append(limits, fmt.Sprintf(l.words, asText(v)))

@@ -40,7 +40,7 @@ const wantComment = "# want: "
 func (s Sample) Object() string {
 	var b strings.Builder
 	for line := range strings.Lines(s.Text) {
-		if !strings.HasPrefix(line, wantComment) && strings.TrimSpace(line) != "---" {
+		if !strings.HasPrefix(line, wantComment) && !strings.HasPrefix(line, "---") {
 			b.WriteString(line)
 		}
 	}
@@ -78,7 +78,7 @@ func samplesOf(file string, data []byte) []Sample {
 func (s Sample) hasObject() bool {
 	for line := range strings.Lines(s.Text) {
 		line = strings.TrimSpace(line)
-		if line != "" && line != "---" && !strings.HasPrefix(line, "#") {
+		if line != "" && !strings.HasPrefix(line, "---") && !strings.HasPrefix(line, "#") {
 			return true
 		}
 	}

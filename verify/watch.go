@@ -39,8 +39,8 @@ type watcher struct {
 	sampling bool                  // tests are over, and samples are asked about
 	sampled  map[place]bool        // the rules that samples made fire
 	fired    map[place][]*ast.Term // inputs of tests
-	asked   map[*ast.Term]bool    // inputs
-	objects []*ast.Term
+	asked    map[*ast.Term]bool    // inputs
+	objects  []*ast.Term
 }
 
 func newWatcher(rules []engine.RuleInfo, modules []v1alpha1.Module) *watcher {
@@ -66,16 +66,20 @@ func (w *watcher) Config() topdown.TraceConfig { return w.cover.Config() }
 // TraceEvent is part of [topdown.QueryTracer].
 func (w *watcher) TraceEvent(e topdown.Event) {
 	w.cover.TraceEvent(e)
-	rule, ok := e.Node.(*ast.Rule)
-	if !ok || e.Op != topdown.ExitOp && e.Op != topdown.EnterOp || rule.Loc() == nil || !w.files[rule.Loc().File] {
+	rule, isRule := e.Node.(*ast.Rule)
+	fires := isRule && e.Op == topdown.ExitOp && rule.Loc() != nil && w.files[rule.Loc().File]
+	if !fires && e.Op != topdown.IndexOp && e.Op != topdown.EnterOp {
 		return
 	}
 	input := e.Input()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.see(input)
+	w.see(input) // a rule that the index leaves out is not entered, and asked all the same
+	if !fires {
+		return
+	}
 	at := place{rule.Loc().File, rule.Loc().Row}
-	if _, reported := w.rules[at]; !reported || e.Op != topdown.ExitOp {
+	if _, reported := w.rules[at]; !reported {
 		return
 	}
 	if w.sampling {
@@ -152,7 +156,9 @@ func (w *watcher) coverage(modules map[string]*ast.Module) *Coverage {
 		}
 		covered, all = covered+r.CoveredLines, all+r.CoveredLines+r.NotCoveredLines
 		for _, lines := range r.NotCovered {
-			c.Uncovered = append(c.Uncovered, Lines{file, lines.Start.Row, lines.End.Row})
+			if l := (Lines{file, lines.Start.Row, lines.End.Row}); !slices.Contains(c.Uncovered, l) {
+				c.Uncovered = append(c.Uncovered, l)
+			}
 		}
 	}
 	if all > 0 {

@@ -243,7 +243,7 @@ func (r *Result) xml() xmlSuite {
 	}
 	for _, c := range r.Cases {
 		whole += c.Duration
-		x := xmlCase{Name: string(c.Kind) + " " + c.Name, Class: r.Policy, File: c.File, Line: c.Line, Time: seconds(c.Duration), Output: printable(c.Output)}
+		x := xmlCase{Name: string(c.Kind) + " " + engine.Printable(c.Name), Class: r.Policy, File: c.File, Line: c.Line, Time: seconds(c.Duration), Output: printable(c.Output)}
 		switch {
 		case c.Failure != "":
 			s.Failures++
