@@ -1,21 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lintel-policy/lintel/measure"
-	"github.com/lintel-policy/lintel/policies"
 	"github.com/lintel-policy/lintel/resource"
 )
 
@@ -163,41 +160,19 @@ func (c *benchCommand) objects(ctx context.Context, paths []string) (resource.Re
 		return found, nil
 	}
 	var all resource.Result
-	for _, from := range c.policies {
-		samples, err := samplesOf(ctx, from)
-		if err != nil {
-			return all, err
+	suites, _, err := readSuites(c.policies) // what is broken is told of where policies are compiled
+	if err != nil {
+		return all, err
+	}
+	for _, suite := range suites {
+		for _, sample := range suite.Samples {
+			all.Objects = append(all.Objects, resource.Read(strings.NewReader(sample.Text), sample.File).Objects...)
 		}
-		all.Objects = append(all.Objects, samples...)
 	}
 	if len(all.Objects) == 0 {
 		return all, errors.New("the policies have no samples (testdata/*.yaml): name objects to measure with")
 	}
 	return all, nil
-}
-
-// samplesOf returns the samples of the policies of a source: the objects in folders
-// that are called testdata. What is broken among them is left out.
-func samplesOf(ctx context.Context, from string) ([]resource.Object, error) {
-	var all []resource.Object
-	if from == fromEmbedded {
-		files, err := policies.SampleFiles()
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range slices.Sorted(maps.Keys(files)) {
-			all = append(all, resource.Read(bytes.NewReader(files[name]), name).Objects...)
-		}
-		return all, nil
-	}
-	return all, resource.Walk(ctx, resource.Options{}, []string{from}, func(r resource.Result) error {
-		for _, o := range r.Objects {
-			if filepath.Base(filepath.Dir(o.File)) == "testdata" {
-				all = append(all, o)
-			}
-		}
-		return nil
-	})
 }
 
 // config prepares objects as check does. What cannot be judged cannot be measured.
