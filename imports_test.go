@@ -20,13 +20,14 @@ const module = "github.com/lintel-policy/lintel/"
 var mayImport = map[string][]string{
 	"api/v1alpha1": {},
 	"certs":        {},
-	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "policies", "report", "resource", "webhook"},
+	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "policies", "report", "resource", "splice", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},
 	"engine":       {"api/v1alpha1", "secrets"},
 	"policies":     {"api/v1alpha1", "engine"},
 	"report":       {"api/v1alpha1", "engine"},
 	"resource":     {},
 	"secrets":      {},
+	"splice":       {},
 	"webhook":      {"api/v1alpha1", "engine"},
 }
 

@@ -272,8 +272,8 @@ func escape(key string) string { return escaper.Replace(key) }
 
 var unescaper = strings.NewReplacer("~1", "/", "~0", "~")
 
-// steps returns the keys of a JSON pointer.
-func steps(pointer string) []string {
+// Steps returns the keys of a JSON pointer.
+func Steps(pointer string) []string {
 	if pointer == "" {
 		return nil
 	}

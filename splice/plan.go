@@ -26,7 +26,7 @@ func planOf(text string, root *node, isJSON bool, j *job) ([]edit, error) {
 	}
 	p := &plan{text: text, style: styleOf(text, target, isJSON)}
 	op := j.Patch[j.next]
-	path := steps(op.Path)
+	path := Steps(op.Path)
 	if len(path) == 0 {
 		return nil, unusual(target.start, "the whole object is replaced")
 	}

@@ -45,16 +45,16 @@ func (e *Error) Unwrap() error { return e.Err }
 var (
 	// ErrShared reports a value that an anchor shares with other places: they would
 	// change too.
-	ErrShared = errors.New("is shared through an anchor: what is changed here would change elsewhere")
+	ErrShared = errors.New("the value is shared through an anchor: what is changed here would change elsewhere, too")
 
 	// ErrNotFound reports an object that the file does not have on the line.
 	ErrNotFound = errors.New("the object is not found in the text of the file")
 
 	// ErrUnusual reports text that is not understood well enough to be cut.
-	ErrUnusual = errors.New("is written in an unusual way")
+	ErrUnusual = errors.New("the value is written in a way that cannot be cut safely")
 
 	// ErrMismatch reports that the text that was made is not what was wanted.
-	ErrMismatch = errors.New("what was spliced does not read as it should")
+	ErrMismatch = errors.New("the text that was made does not read as it should")
 
 	// ErrTooMuch reports a file in which finding all places would take too long.
 	ErrTooMuch = errors.New("the file is too large for so many changes: split it")

@@ -87,7 +87,7 @@ could not tell, whatever else it found.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(newCheck(s), newPolicies(s), newServe(s), newVersion(s), newCompletion())
+	root.AddCommand(newCheck(s), newFix(s), newPolicies(s), newServe(s), newVersion(s), newCompletion())
 	root.SetHelpCommand(newHelp())
 	return root
 }
