@@ -54,7 +54,7 @@ func (m *merger) merge(path string, s, before, after any) any {
 	switch after := after.(type) {
 	case object:
 		source, isObject := s.(object)
-		if before, ok := before.(object); ok && (isObject || s == nil) {
+		if before, ok := before.(object); ok && (isObject || s == nil && isSubset(before, after)) {
 			return m.object(path, source, before, after)
 		}
 	case []any:
@@ -64,6 +64,17 @@ func (m *merger) merge(path string, s, before, after any) any {
 		}
 	}
 	return after
+}
+
+// isSubset reports whether b has all keys of a. What lacks some of a default is
+// written in full: they would be set again.
+func isSubset(a, b object) bool {
+	for _, f := range a {
+		if _, ok := b.get(f.key); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *merger) object(path string, s, before, after object) object {

@@ -75,6 +75,14 @@ func decodeNext(dec *json.Decoder) (any, error) {
 	return token, nil
 }
 
+// Equal reports whether two texts are the same JSON value, in whatever order and
+// with whatever escapes.
+func Equal(a, b []byte) bool {
+	x, errA := decode(a)
+	y, errB := decode(b)
+	return errA == nil && errB == nil && equal(x, y)
+}
+
 // equal reports whether two values are the same JSON, in whatever order.
 func equal(a, b any) bool {
 	switch a := a.(type) {

@@ -247,22 +247,51 @@ func operations(o resource.Object, patches []report.Patch) ([]splice.Operation, 
 			return nil, err
 		}
 	}
-	ops, err := splice.Diff(o.JSON, defaulted.JSON, want)
+	return rewrite(o, defaulted.JSON, want)
+}
+
+// maxRewrites is how often what is to be written is compared with what is wanted.
+// What a patch keeps from being set by itself is written in a second round.
+const maxRewrites = 3
+
+var errByItself = errors.New("what it is to become cannot be written: the API server sets something else by itself")
+
+// rewrite returns the patch of an object after which it is to the API server what is
+// wanted. A default that a patch changes the source of, such as a selector that is
+// taken from the labels of a template, is written as it was.
+func rewrite(o resource.Object, defaulted, want []byte) ([]splice.Operation, error) {
+	want, err := withDefaults(o, want)
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(ops)
-	if err != nil {
-		return nil, err
+	made := o.JSON
+	for range maxRewrites {
+		ops, err := splice.Diff(made, defaulted, want)
+		if err != nil {
+			return nil, err
+		}
+		data, err := json.Marshal(ops)
+		if err != nil {
+			return nil, err
+		}
+		if made, err = patchJSON(made, data); err != nil {
+			return nil, err
+		}
+		if defaulted, err = withDefaults(o, made); err != nil {
+			return nil, err
+		}
+		if splice.Equal(defaulted, want) {
+			return splice.Diff(o.JSON, o.JSON, made)
+		}
 	}
-	made, err := patchJSON(o.JSON, data)
-	if err != nil {
-		return nil, err
-	}
-	if len(ops) == 0 || !sameWithDefaults(o, made, want) {
-		return nil, errors.New("what it is to become cannot be written without what the API server adds by itself")
-	}
-	return ops, nil
+	return nil, errByItself
+}
+
+// withDefaults returns a state of an object as it is to the API server.
+func withDefaults(o resource.Object, state []byte) ([]byte, error) {
+	o.JSON = state
+	o, _, err := resource.Default(o)
+	return o.JSON, err
 }
 
 func patchJSON(object, patch []byte) ([]byte, error) {
@@ -274,21 +303,6 @@ func patchJSON(object, patch []byte) ([]byte, error) {
 		return nil, errors.New("the patch does not fit the object")
 	}
 	return object, nil
-}
-
-// sameWithDefaults reports whether two states of an object are the same to the API
-// server.
-func sameWithDefaults(o resource.Object, a, b []byte) bool {
-	var data [2][]byte
-	for i, object := range [][]byte{a, b} {
-		o.JSON = object
-		defaulted, _, err := resource.Default(o)
-		if err != nil {
-			return false
-		}
-		data[i] = defaulted.JSON
-	}
-	return jsonpatch.Equal(data[0], data[1])
 }
 
 // apply changes the texts of files, and reports whether one was changed.
@@ -359,7 +373,7 @@ func readsAs(read resource.Result, want []resource.Object) bool {
 			return false
 		}
 	}
-	return slices.EqualFunc(read.Objects, want, func(a, b resource.Object) bool { return jsonpatch.Equal(a.JSON, b.JSON) })
+	return slices.EqualFunc(read.Objects, want, func(a, b resource.Object) bool { return splice.Equal(a.JSON, b.JSON) })
 }
 
 // hints says for what charts and kustomizations make what to change instead.
