@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -148,7 +149,7 @@ func objectDifference(ops []Operation, path string, a, b object) []Operation {
 			ops = append(ops, Operation{Op: "remove", Path: path + "/" + escape(f.key)})
 		}
 	}
-	for _, f := range b {
+	for _, f := range slices.SortedFunc(slices.Values(b), func(x, y member) int { return strings.Compare(x.key, y.key) }) {
 		below := path + "/" + escape(f.key)
 		if was, ok := a.get(f.key); ok {
 			ops = difference(ops, below, was, f.value)
@@ -183,8 +184,29 @@ func listDifference(ops []Operation, path string, a, b []any) []Operation {
 	return ops
 }
 
+// withValue returns an operation with a value. The order of its fields is that of
+// their names: whoever patched had none in mind.
 func withValue(op, path string, v any) Operation {
-	return Operation{Op: op, Path: path, Value: json.RawMessage(encode(v, ":", ","))}
+	return Operation{Op: op, Path: path, Value: json.RawMessage(encode(sorted(v), ":", ","))}
+}
+
+func sorted(v any) any {
+	switch v := v.(type) {
+	case object:
+		out := make(object, len(v))
+		for i, m := range v {
+			out[i] = member{m.key, sorted(m.value)}
+		}
+		slices.SortFunc(out, func(a, b member) int { return strings.Compare(a.key, b.key) })
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = sorted(v[i])
+		}
+		return out
+	}
+	return v
 }
 
 // maxAligned bounds the table that aligning two lists takes.

@@ -210,7 +210,7 @@ func TestDiff(t *testing.T) {
 			source:    `{"a": "0.5Gi", "c": ["0.5"]}`,
 			defaulted: `{"a": "512Mi", "c": ["500m"]}`,
 			patched:   `{"a": "512Mi", "b": 1, "c": ["500m", "1"]}`,
-			want:      `[{"op":"add","path":"/c/1","value":"1"},{"op":"add","path":"/b","value":1}]`,
+			want:      `[{"op":"add","path":"/b","value":1},{"op":"add","path":"/c/1","value":"1"}]`,
 		},
 		"Items": {
 			reason:    "An item that was put in before others changes none of them.",

@@ -74,7 +74,7 @@ func (f *fixer) loadStream(in io.Reader) error {
 	f.found = resource.Read(bytes.NewReader(data), "-")
 	f.add(file, 0)
 	if len(f.found.Errors) > 0 {
-		file.alone = "it has errors"
+		file.alone = "the file has errors"
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (f *fixer) take(folder *os.Root, path string, r resource.Result) {
 		f.found.Skipped -= r.Skipped
 		return
 	case len(r.Errors) > 0:
-		file.alone = "it has errors"
+		file.alone = "the file has errors"
 	case !sameObjects(r.Objects, resource.Read(bytes.NewReader(file.before), name).Objects):
 		file.alone = errChanged.Error()
 	}
@@ -260,7 +260,7 @@ var errByItself = errors.New("what it is to become cannot be written: the API se
 // wanted. A default that a patch changes the source of, such as a selector that is
 // taken from the labels of a template, is written as it was.
 func rewrite(o resource.Object, defaulted, want []byte) ([]splice.Operation, error) {
-	want, err := withDefaults(o, want)
+	full, err := withDefaults(o, want)
 	if err != nil {
 		return nil, err
 	}
@@ -280,9 +280,10 @@ func rewrite(o resource.Object, defaulted, want []byte) ([]splice.Operation, err
 		if defaulted, err = withDefaults(o, made); err != nil {
 			return nil, err
 		}
-		if splice.Equal(defaulted, want) {
+		if splice.Equal(defaulted, full) {
 			return splice.Diff(o.JSON, o.JSON, made)
 		}
+		want = full
 	}
 	return nil, errByItself
 }

@@ -56,7 +56,7 @@ const maxLinks = 40
 func resolve(folder *os.Root, name string) (string, error) {
 	wanted, err := folder.Stat(name)
 	if err != nil {
-		return "", pathless(err)
+		return "", errLink // the file was read, so the link leads out
 	}
 	for range maxLinks {
 		info, err := folder.Lstat(name)
