@@ -70,13 +70,39 @@ func variants(data []byte) map[string][]byte {
 	return all
 }
 
-// hold changes the objects of a file and returns how many changes were made and
-// refused.
+// hold changes the objects of a file, holds the result to all that is promised, and
+// returns how many changes were made and refused.
 func hold(t *testing.T, name string, file []byte, seed uint64) (made, refused int) {
+	t.Helper()
+	read, changes, out := holdValues(t, name, file, seed)
+	if read == nil {
+		return 0, 0
+	}
+	for _, c := range changes {
+		if c.Patch == nil {
+			refused++
+		} else {
+			made++
+		}
+	}
+	touched, gone := touchedLines(t, file, read, changes)
+	if lost := lostLines(file, out, touched); lost > 0 {
+		t.Errorf("%s: line %d is touched by no operation and is not there any more", name, lost)
+	}
+	for _, c := range lostComments(file, out, gone) {
+		t.Errorf("%s: a comment is lost: %s", name, c)
+	}
+	return made, refused
+}
+
+// holdValues changes the objects of a file and holds that what comes out reads as it
+// should. It returns the objects, what was done to them, which is nothing where it was
+// refused, and the new file.
+func holdValues(t *testing.T, name string, file []byte, seed uint64) ([]resource.Object, []splice.Change, []byte) {
 	t.Helper()
 	read := resource.Read(bytes.NewReader(file), "f")
 	if len(read.Errors) > 0 || len(read.Objects) == 0 {
-		return 0, 0
+		return nil, nil, nil
 	}
 	h := fnv.New64()
 	_, _ = h.Write(file)
@@ -84,26 +110,22 @@ func hold(t *testing.T, name string, file []byte, seed uint64) (made, refused in
 	changes := make([]splice.Change, len(read.Objects))
 	wanted := make([]any, len(read.Objects))
 	for i, o := range read.Objects {
-		before := jsonOf(t, o.JSON)
 		wanted[i] = g.mutate(jsonOf(t, o.JSON), 3)
 		ops, err := splice.Diff(o.JSON, o.JSON, marshal(t, wanted[i]))
 		if err != nil {
 			t.Fatalf("%s: Diff(...): %v", name, err)
 		}
 		if diff := gocmp.Diff(wanted[i], jsonOf(t, patchedBy(t, o.JSON, string(marshal(t, ops))))); diff != "" {
-			t.Fatalf("%s: what Diff(%v) makes: -want, +got:\n%s", name, before, diff)
+			t.Fatalf("%s: what Diff(...) makes: -want, +got:\n%s", name, diff)
 		}
-		changes[i] = splice.Change{Line: o.Line, Object: o.JSON, Patch: ops}
+		changes[i] = splice.Change{Line: o.Line, Object: o.JSON, Patch: append([]splice.Operation{}, ops...)}
 	}
 	out, errs := splice.Apply(file, changes)
 	for i, err := range errs {
 		if err != nil {
 			t.Logf("%s: %s on line %d: %v\n%s", name, read.Objects[i].Kind, read.Objects[i].Line, err, marshal(t, changes[i].Patch))
 			wanted[i], changes[i].Patch = jsonOf(t, read.Objects[i].JSON), nil
-			refused++
-			continue
 		}
-		made++
 	}
 	after := resource.Read(bytes.NewReader(out), "f")
 	if len(after.Errors) > 0 || len(after.Objects) != len(wanted) {
@@ -114,18 +136,26 @@ func hold(t *testing.T, name string, file []byte, seed uint64) (made, refused in
 			t.Errorf("%s: object %d: -want, +got:\n%s\n%s", name, i, diff, marshal(t, changes[i].Patch))
 		}
 	}
-	touched, gone := touchedLines(t, file, read.Objects, changes)
-	if lost := lostLines(file, out, touched); lost > 0 {
-		t.Errorf("%s: line %d is touched by no operation and is not there any more", name, lost)
-	}
-	for _, c := range lostComments(file, out, gone) {
-		t.Errorf("%s: a comment is lost: %s", name, c)
-	}
 	again, errs := splice.Apply(out, nothing(after.Objects))
 	if !bytes.Equal(again, out) || slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
 		t.Errorf("%s: nothing to do changes something: %v", name, errs)
 	}
-	return made, refused
+	return read.Objects, changes, out
+}
+
+// FuzzApply holds of any file that changes are made as they should be, or refused.
+func FuzzApply(f *testing.F) {
+	for _, seed := range []string{
+		head + "metadata:\n  labels: &a {b: c}\nx: *a\ny:\n  <<: *a\n",
+		head + "data:\n  a: |+ # c\n    x\n\n  b: >-2\n      y\n  ? c\n  : !!str d\n  \"e\" : 'f'\n  g:\n  - - h\n    - {i: j,}\n  - \n",
+		"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- apiVersion: v1\n  kind: Pod # x\n...\n",
+		"{\"apiVersion\": \"v1\",\n\t\"kind\": \"Pod\", \"a\": [ 1 , {} ] }{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}",
+		"# c\n---\n" + head + "a: plain\n  text # c\n---\r\n" + strings.ReplaceAll(head, "\n", "\r\n") + "a: \"b\r\n  c\"",
+		head + "&a b: !!null\n!!str c: &d\n- e: [f: g, h]\n-   i: j\n    k: l",
+	} {
+		f.Add([]byte(seed), uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, file []byte, seed uint64) { holdValues(t, "file", file, seed) })
 }
 
 func nothing(objects []resource.Object) []splice.Change {
