@@ -137,8 +137,7 @@ func (p *plan) comma() string {
 // beginsFlowLine reports whether only white space is before at on its line, and
 // there is a line before it.
 func (p *plan) beginsFlowLine(at int) bool {
-	start := lineStart(p.text, at)
-	return start > 0 && strings.Trim(p.text[start:at], " \t") == ""
+	return strings.HasSuffix(strings.TrimRight(p.text[:at], " \t"), "\n")
 }
 
 // flowIndent returns the indentation of the line of something in a container, and by

@@ -2,6 +2,7 @@ package splice
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -316,23 +317,24 @@ func (d *document) passes(jobs []*job) (string, bool) {
 			}
 			return text, len(jobs) > 0
 		}
-		var all []edit
+		var groups []group
 		refused := false
 		for _, j := range jobs {
 			if j.next == len(j.Patch) {
 				continue
 			}
 			edits, err := planOf(text, root, d.isJSON, j)
+			if err == nil && !inOrder(edits) {
+				err = ErrMismatch
+			}
 			if err != nil {
 				j.refuse(d.located(text, err, j))
 				refused = true
 				continue
 			}
-			if joined, ok := join(all, edits); ok {
-				all = joined
-				j.next++
-			}
+			groups = append(groups, group{j, edits})
 		}
+		all := join(groups)
 		if refused || len(all) == 0 {
 			return text, refused
 		}
@@ -409,16 +411,42 @@ type edit struct {
 	text     string
 }
 
-// join adds edits to others in the order of their places, if they do not touch.
-func join(all, more []edit) ([]edit, bool) {
-	out := append(slices.Clone(all), more...)
-	slices.SortStableFunc(out, func(a, b edit) int { return a.from - b.from })
-	for i := 1; i < len(out); i++ {
-		if out[i].from < out[i-1].to || len(all) > 0 && out[i].from == out[i-1].from && out[i-1].to == out[i-1].from {
-			return all, false
+// A group are the edits that one operation of a job takes.
+type group struct {
+	job   *job
+	edits []edit
+}
+
+// inOrder sorts edits, and reports whether there are some and none overlaps another.
+func inOrder(edits []edit) bool {
+	slices.SortStableFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
+	end := 0
+	for _, e := range edits {
+		if e.from < end || e.to < e.from {
+			return false
 		}
+		end = e.to
 	}
-	return out, true
+	return len(edits) > 0
+}
+
+// join returns the edits of groups in the order of their places, and moves the jobs
+// on that they are of. Of two groups that touch, the second has to wait.
+func join(groups []group) []edit {
+	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(a.edits[0].from, b.edits[0].from) })
+	var all []edit
+	end := -1
+	for _, g := range groups {
+		if g.edits[0].from <= end {
+			continue
+		}
+		all = append(all, g.edits...)
+		for _, e := range g.edits {
+			end = max(end, e.to)
+		}
+		g.job.next++
+	}
+	return all
 }
 
 // perform returns text with the edits made.

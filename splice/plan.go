@@ -144,7 +144,8 @@ func (p *plan) endsLine(at int) bool {
 
 // beginsLine reports whether only spaces are before at on its line.
 func (p *plan) beginsLine(at int) bool {
-	return strings.Trim(p.text[lineStart(p.text, at):at], " ") == ""
+	before := strings.TrimRight(p.text[:at], " ")
+	return before == "" || strings.HasSuffix(before, "\n")
 }
 
 // lines adds lines after the one that at is on. They come without a break at their end.

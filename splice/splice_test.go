@@ -215,6 +215,12 @@ func TestApply(t *testing.T) {
 				{"op": "replace", "path": "/data/g", "value": {"x": null}}]`,
 			want: "data:\n  \"a b\" : {\"c\": d, \"x\": 1}\n  'e': 2\n  &f f:\n  - 2\n  !!str g:\n    x: null\n",
 		},
+		"WordsAsKeys": {
+			reason: "A key is what kubectl makes of it.",
+			file:   "data:\n  on: 1\n  0x1: 1\n  \"yes\": 1\n",
+			patch:  `[{"op": "replace", "path": "/data/true", "value": 2}, {"op": "replace", "path": "/data/1", "value": 2}, {"op": "replace", "path": "/data/yes", "value": 2}]`,
+			want:   "data:\n  on: 2\n  0x1: 2\n  \"yes\": 2\n",
+		},
 		"Merge": {
 			reason: "What is merged in can be overridden, and what is beside it changed.",
 			file:   "base: &base\n  a: 1\ndata:\n  <<: *base\n  b: 2\nother: *base\nunused: &u {a: b}\n",

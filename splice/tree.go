@@ -172,7 +172,6 @@ func (b *builder) build(y *yaml.Node, parent int) (*node, error) {
 	case yaml.SequenceNode:
 		n.kind = sequence
 	case yaml.ScalarNode:
-		n.text = y.Value
 		n.body, n.end = b.skipProperties(n.start, y)
 		return n, b.scalar(n, y, parent)
 	default:
@@ -189,6 +188,30 @@ func (b *builder) build(y *yaml.Node, parent int) (*node, error) {
 		n.body, _ = b.skipProperties(n.start, y)
 	}
 	return n, b.block(n, y)
+}
+
+// keyOf returns what a scalar is as a key: on is the key "true", and 0x1 is "1".
+func keyOf(y *yaml.Node) string {
+	if y.Style != 0 || y.Value == "" || len(y.Value) > 64 {
+		return y.Value
+	}
+	switch strings.ToLower(y.Value) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false":
+	default:
+		if !strings.Contains("+-.0123456789", y.Value[:1]) {
+			return y.Value
+		}
+	}
+	data, err := toJSON(y.Value + ": 0\n")
+	if err != nil {
+		return y.Value
+	}
+	if o, err := decode(data); err == nil {
+		if o, ok := o.(object); ok && len(o) == 1 {
+			return o[0].key
+		}
+	}
+	return y.Value
 }
 
 // block finds the kids of a container that is not flow. Its first key or dash is
@@ -208,6 +231,7 @@ func (b *builder) block(n *node, y *yaml.Node) error {
 			}
 			n.at, n.kids = append(n.at, dash), append(n.kids, kid)
 		case i%2 == 0:
+			kid.text = keyOf(c)
 			n.keys = append(n.keys, kid)
 			n.merges = n.merges || isMerge(c)
 		default:
@@ -249,6 +273,7 @@ func (b *builder) flow(n *node, y *yaml.Node) error {
 		}
 		kid.flow = true
 		if n.kind == mapping && i%2 == 0 {
+			kid.text = keyOf(c)
 			n.keys = append(n.keys, kid)
 			n.merges = n.merges || isMerge(c)
 		} else {
