@@ -89,7 +89,8 @@ could not tell, whatever else it found.`,
 		return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(
-		newBench(s), newCheck(s), newCompletion(), newExplain(s), newPolicies(s), newReplay(s), newServe(s), newTest(s), newVersion(s),
+		newBench(s), newCheck(s), newCompletion(), newExplain(s), newFix(s), newPolicies(s), newReplay(s), newServe(s), newTest(s),
+		newVersion(s),
 	)
 	root.SetHelpCommand(newHelp())
 	return root
