@@ -94,15 +94,26 @@ func ruleOf(p Policy) sarifRule {
 	if p.Severity != "" {
 		rule.Properties["severity"] = p.Severity
 	}
-	if score, ok := scores[p.Severity]; ok && p.Category == "security" {
-		rule.Properties["security-severity"] = score
+	if p.Category == "security" {
+		rule.Properties["security-severity"] = scoreOf(p.Severity)
 	}
 	return rule
 }
 
-// scores are in the middle of what code scanning calls by the same word: above
-// 9.0 it is critical, from 7.0 on high, from 4.0 on medium.
-var scores = map[engine.Severity]string{engine.Critical: "9.5", engine.High: "8.0", engine.Medium: "5.5", engine.Low: "2.0"}
+// scoreOf returns a score in the middle of what code scanning calls by the same
+// word: above 9.0 it is critical, from 7.0 on high, from 4.0 on medium.
+func scoreOf(s engine.Severity) string {
+	switch s {
+	case engine.Critical:
+		return "9.5"
+	case engine.High:
+		return "8.0"
+	case engine.Medium:
+		return "5.5"
+	default:
+		return "2.0"
+	}
+}
 
 func messageOf(s string) *sarifMessage {
 	if s == "" {
