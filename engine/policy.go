@@ -111,8 +111,16 @@ func (p *policy) scope(r *Request) (*policyScope, error) {
 // existing says what becomes of violations that the old object has already.
 func (p *policy) existing() v1alpha1.Existing { return p.info.Spec.Existing }
 
+// errCompilerPanicked reports Rego at which OPA's compiler panics.
+var errCompilerPanicked = errors.New("the compiler panicked")
+
 // compilePolicy compiles one policy beside the shared library.
-func compilePolicy(src Policy) (*policy, error) {
+func compilePolicy(src Policy) (_ *policy, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errCompilerPanicked
+		}
+	}()
 	modules, err := parseModules(src)
 	if err != nil {
 		return nil, err
@@ -131,6 +139,7 @@ func compilePolicy(src Policy) (*policy, error) {
 	if err := p.compile(modules); err != nil {
 		return nil, err
 	}
+	p.info.Rules = readRules(modules)
 	p.canDeny = p.info.CanDeny()
 	p.readsManaged = mentions(modules, "managedFields")
 	p.readsNamespace = mentions(modules, "namespaceObject")
@@ -194,6 +203,11 @@ func (p *policy) configure(m Metadata, src Policy) (err error) {
 	if p.parameters, err = schema.complete(src.Spec.Parameters); err != nil {
 		return fmt.Errorf("spec.parameters: %w", err)
 	}
+	values, err := ast.JSON(p.parameters.Value)
+	if err != nil {
+		return fmt.Errorf("spec.parameters: %w", err)
+	}
+	p.info.Values, _ = values.(map[string]any)
 	for i, s := range spec.Scopes {
 		scope, err := newScope(s)
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
@@ -55,31 +54,25 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.labelsGiven = cmd.Flags().Changed("namespace-labels")
-			return c.run(cmd.Context(), args)
+			given, err := c.place.read(cmd)
+			if err != nil {
+				return err
+			}
+			return c.run(cmd.Context(), args, given)
 		},
 	}
-	flags := cmd.Flags()
 	policiesFlag(cmd, &c.policies, fromEmbedded)
-	flags.StringVarP(&c.namespace, "namespace", "n", "default", "`namespace` of objects that do not say theirs")
-	flags.StringVar(&c.namespaceLabels, "namespace-labels", "", "labels, as `key=value,...`, of namespaces whose Namespace object is not among the objects")
-	flags.BoolVar(&c.diff, "diff", false, "show what would be changed, and change nothing")
+	c.place.add(cmd)
+	cmd.Flags().BoolVar(&c.diff, "diff", false, "show what would be changed, and change nothing")
 	return cmd
 }
 
-func (c *fixCommand) run(ctx context.Context, paths []string) error {
-	if problems := validation.IsDNS1123Label(c.namespace); len(problems) > 0 {
-		return fmt.Errorf("namespace %q: %s", c.namespace, problems[0])
-	}
-	given, err := c.readLabels()
-	if err != nil {
-		return err
-	}
+func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]string) error {
 	policies, err := loadPolicies(c.policies)
 	if err != nil {
 		return err
 	}
-	j := &judge{policies: policies, now: time.Now(), namespace: c.namespace, labels: given}
+	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given}
 	f := &fixer{judge: j, seen: map[any]bool{}}
 	defer f.close()
 	if err := f.load(ctx, c.streams.in, paths); err != nil {

@@ -31,21 +31,21 @@ func TestResultsAreInOrder(t *testing.T) {
 	var all, want strings.Builder
 	for i := range 300 {
 		fmt.Fprintf(&all, "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c%d\n", i)
-		fmt.Fprintf(&want, "ConfigMap default/c%d breaks 1 policy (1 violation):\n", i)
+		fmt.Fprintf(&want, "denied: ConfigMap default/c%d breaks 1 policy (1 violation):\n", i)
 	}
 	must(os.WriteFile(objects, []byte(all.String()), 0o600))
 
 	for _, processors := range []int{1, 8} {
 		before := runtime.GOMAXPROCS(processors)
 		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), []string{"check", "-p", filepath.Dir(policy), objects}, streams{strings.NewReader(""), &stdout, &stderr})
+		code := run(t.Context(), []string{"lintel", "check", "-p", filepath.Dir(policy), objects}, streams{strings.NewReader(""), &stdout, &stderr})
 		runtime.GOMAXPROCS(before)
 		if code != exitDenied || stderr.Len() > 0 {
 			t.Fatalf("on %d processors: got exit code %d and %q, want %d and nothing", processors, code, stderr.String(), exitDenied)
 		}
 		var got strings.Builder
 		for line := range strings.Lines(stdout.String()) {
-			if strings.HasPrefix(line, "ConfigMap ") {
+			if strings.HasPrefix(line, "denied: ConfigMap ") {
 				got.WriteString(line)
 			}
 		}
@@ -66,7 +66,7 @@ func TestResultsThatCannotBeWritten(t *testing.T) {
 	must(os.WriteFile(objects, []byte(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}`), 0o600))
 	for _, args := range [][]string{{"check", objects}, {"check", "-o", "json", objects}, {"policies"}, {"version"}} {
 		var stderr bytes.Buffer
-		code := run(t.Context(), args, streams{strings.NewReader(""), full{}, &stderr})
+		code := run(t.Context(), append([]string{"lintel"}, args...), streams{strings.NewReader(""), full{}, &stderr})
 		if code != exitUntold || !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("lintel %q: got exit code %d and %q, want %d and the reason", args, code, stderr.String(), exitUntold)
 		}
