@@ -16,9 +16,10 @@ import (
 
 // A document is one YAML document or JSON value of a file.
 type document struct {
-	text   string
-	start  int // of text in the file
-	line   int // of the first line of text in the file
+	text   string // that of YAML ends in a line break, as kubectl reads it
+	cut    int    // how many bytes of text the file does not have
+	start  int    // of text in the file
+	line   int    // of the first line of text in the file
 	isJSON bool
 	budget *int // bytes that may still be parsed
 }
@@ -45,7 +46,15 @@ func split(file string) ([]document, error) {
 		at = end
 		line++
 	}
-	return append(docs, document{text: file[from:], start: from, line: begin}), nil
+	last := document{text: file[from:], start: from, line: begin}
+	if !strings.HasSuffix(last.text, "\n") {
+		eol := "\n"
+		if strings.Contains(last.text, "\r\n") {
+			eol = "\r\n"
+		}
+		last.text, last.cut = last.text+eol, len(eol)
+	}
+	return append(docs, last), nil
 }
 
 // splitJSON cuts a file of JSON values, and reports whether it is one.
@@ -100,26 +109,23 @@ func (d *document) json(text string) ([]byte, error) {
 		}
 		return []byte(text), nil
 	}
-	return toJSON(whole(text))
+	return toJSON(text)
 }
 
-// whole returns text with a line break at its end, as kubectl reads it.
-func whole(text string) string {
-	if strings.HasSuffix(text, "\n") {
-		return text
-	}
-	return text + "\n"
-}
-
-// toJSON converts YAML as kubectl does. The library panics on some input that it
-// did not expect.
+// toJSON converts YAML as kubectl does, but for a key that is there twice, which is an
+// error. To the library, a key that overrides what is merged in is one, too, so it is not
+// asked where there may be such. It panics on some input that it did not expect.
 func toJSON(text string) (out []byte, err error) {
 	defer func() {
 		if recover() != nil {
 			out, err = nil, ErrMismatch
 		}
 	}()
-	out, err = k8syaml.YAMLToJSON([]byte(text))
+	if strings.Contains(text, "<<") {
+		out, err = k8syaml.YAMLToJSON([]byte(text))
+	} else {
+		out, err = k8syaml.YAMLToJSONStrict([]byte(text))
+	}
 	if err != nil {
 		return nil, ErrMismatch // the library's own words may quote a value
 	}
@@ -139,35 +145,52 @@ func (d *document) tree(text string) (*node, error) {
 }
 
 // apply returns the text of the document with those changes of jobs made that are
-// of objects in it and can be made.
-func (d *document) apply(jobs []*job) string {
-	jobs, before, err := d.find(jobs)
-	if err != nil {
-		for _, j := range jobs {
-			j.refuse(j.Line, err)
+// of objects in it and can be made. What goes wrong in doing so leaves it as it was.
+func (d *document) apply(jobs []*job) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = d.refuse(jobs, unusual(0, "it is not understood"))
 		}
-		return d.text
+		if d.cut > 0 {
+			text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+		}
+	}()
+	mine, before, err := d.find(jobs)
+	if err != nil {
+		return d.refuse(mine, err)
 	}
-	out, ok := d.together(jobs, before)
+	out, ok := d.together(mine, before)
 	if ok {
 		return out
 	}
-	if len(jobs) > 1 {
-		for _, j := range jobs { // one of them spoils the text for all
+	if len(mine) > 1 {
+		for _, j := range mine { // one of them spoils the text for all
 			if j.err == nil {
-				d.together([]*job{j}, before)
+				d.alone(j, before)
 			}
 		}
-		if out, ok = d.together(jobs, before); ok {
+		if out, ok = d.together(mine, before); ok {
 			return out
 		}
 	}
+	return d.refuse(mine, ErrMismatch)
+}
+
+// refuse refuses all changes and returns the text as it was.
+func (d *document) refuse(jobs []*job, err error) string {
 	for _, j := range jobs {
 		if j.err == nil {
-			j.refuse(j.Line, ErrMismatch)
+			j.refuse(j.Line, err)
 		}
 	}
 	return d.text
+}
+
+// alone finds out whether a change can be made by itself.
+func (d *document) alone(j *job, before any) {
+	if _, ok := d.together([]*job{j}, before); !ok && j.err == nil {
+		j.refuse(j.Line, ErrMismatch)
+	}
 }
 
 // find returns the jobs whose objects are in the document, and the document as JSON.

@@ -180,6 +180,31 @@ func TestOthersAreChanged(t *testing.T) {
 	}
 }
 
+// TestReads holds that text which is not what was wanted is found out.
+func TestReads(t *testing.T) {
+	t.Parallel()
+	want, err := splice.Decoded(`{"a": "b", "c": ["d"]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, reads := range map[string]bool{
+		"a: b\nc: [d]\n":       true,
+		"c:\n- d\na: 'b'\n":    true,
+		"a: b\n":               false,
+		"a: b\nc: [d, e]\n":    false,
+		"a: b\nc: [d]\nx:\n":   false,
+		"a: on\nc: [d]\n":      false,
+		"a: x\na: b\nc: [d]\n": false, // twice
+		"a: b\nc: [d\n":        false,
+		"":                     false,
+	} {
+		got, err := splice.Reads(text, "a: x\n", want)
+		if err != nil || got != reads {
+			t.Errorf("Reads(%q): %v, %v, want %v", text, got, err, reads)
+		}
+	}
+}
+
 // TestNoText holds that what is no text of known lines is refused.
 func TestNoText(t *testing.T) {
 	t.Parallel()

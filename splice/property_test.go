@@ -155,6 +155,8 @@ func FuzzApply(f *testing.F) {
 	} {
 		f.Add([]byte(seed), uint64(1))
 	}
+	f.Add([]byte("apiVersion: X0\nkind: 01B\nY:"), uint64(33))
+	f.Add([]byte("apiVersion: A1\nkind: B\n0000:\n  0: #0\n  ? 8"), uint64(0))
 	f.Fuzz(func(t *testing.T, file []byte, seed uint64) { holdValues(t, "file", file, seed) })
 }
 
@@ -407,6 +409,9 @@ func lostLines(before, after []byte, touched map[int]bool) int {
 		}
 		if i+1 == len(lines) || i+2 == len(lines) && lines[i+1] == "" { // lines may follow it now, or none
 			line = strings.TrimRight(line, "\r\n")
+		}
+		if !strings.HasSuffix(string(before), "\n") && len(rest) > 0 && strings.TrimRight(line, "\r\n") == rest[len(rest)-1] {
+			line = rest[len(rest)-1] // it is the last one now
 		}
 		at := slices.IndexFunc(rest, func(l string) bool { return l == line || strings.TrimRight(l, "\r\n") == line })
 		if at < 0 {

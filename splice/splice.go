@@ -128,7 +128,7 @@ func apply(file []byte, jobs []*job) ([]byte, error) {
 		d.budget = &budget
 		out = append(out, file[copied:d.start]...)
 		out = append(out, d.apply(mine)...)
-		copied = d.start + len(d.text)
+		copied = d.start + len(d.text) - d.cut
 	}
 	for _, j := range jobs {
 		if j.err == nil && !j.found {

@@ -221,6 +221,12 @@ func TestApply(t *testing.T) {
 			patch:  `[{"op": "replace", "path": "/data/true", "value": 2}, {"op": "replace", "path": "/data/1", "value": 2}, {"op": "replace", "path": "/data/yes", "value": 2}]`,
 			want:   "data:\n  on: 2\n  0x1: 2\n  \"yes\": 2\n",
 		},
+		"AliasAsKey": {
+			reason: "A key may be an alias.",
+			file:   "x: &x a\ndata:\n  *x : 1\n",
+			patch:  `[{"op": "replace", "path": "/data/a", "value": 2}]`,
+			want:   "x: &x a\ndata:\n  *x : 2\n",
+		},
 		"Merge": {
 			reason: "What is merged in can be overridden, and what is beside it changed.",
 			file:   "base: &base\n  a: 1\ndata:\n  <<: *base\n  b: 2\nother: *base\nunused: &u {a: b}\n",

@@ -81,7 +81,6 @@ func unusual(at int, why string) error {
 
 // yamlTree returns the places of a YAML document, nil if there is nothing in it.
 func yamlTree(text string) (*node, error) {
-	text = whole(text)
 	root, err := parseYAML(text)
 	if err != nil || root.Kind != yaml.DocumentNode || len(root.Content) == 0 {
 		return nil, err
@@ -192,6 +191,9 @@ func (b *builder) build(y *yaml.Node, parent int) (*node, error) {
 
 // keyOf returns what a scalar is as a key: on is the key "true", and 0x1 is "1".
 func keyOf(y *yaml.Node) string {
+	if y.Kind == yaml.AliasNode {
+		y = y.Alias
+	}
 	if y.Style != 0 || y.Value == "" || len(y.Value) > 64 {
 		return y.Value
 	}

@@ -182,6 +182,32 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// TestFixTakesNoOtherText holds that text from which other objects are read than
+// should be is not taken, wherever it comes from.
+func TestFixTakesNoOtherText(t *testing.T) {
+	t.Parallel()
+	read := resource.Read(strings.NewReader(withoutOwner), "a.yaml")
+	change := splice.Change{Line: 1, Object: read.Objects[0].JSON, Patch: []splice.Operation{{Op: "add", Path: "/metadata/labels", Value: json.RawMessage(`{"owner": "me"}`)}}}
+	for text, want := range map[string]bool{
+		withOwner:                       true,
+		withOwner + "---\n" + withOwner: false,
+		withOwner + "data: {a: b}\n":    false,
+		withOwner + "metadata: {}\n":    false,
+		withOwner + "}":                 false,
+		"# " + withOwner:                false,
+	} {
+		file := &fixFile{path: "a.yaml", before: []byte(withoutOwner), now: []byte(withoutOwner), end: 1, policies: map[string]bool{}}
+		f := &fixer{found: resource.Read(strings.NewReader(withoutOwner), "a.yaml"), refused: map[string]bool{}}
+		r := &report.Report{Objects: make([]report.Object, 1)}
+		if got := f.accept(file, []byte(text), r, []int{0}, []splice.Change{change}, []error{nil}); got != want {
+			t.Errorf("accept(%q): %v, want %v", text, got, want)
+		}
+		if taken := string(file.now) == text; taken != want || len(f.left) > 0 == want {
+			t.Errorf("accept(%q): taken: %v, left alone: %v", text, taken, f.left)
+		}
+	}
+}
+
 // TestFixLeavesRendered holds that a file is not changed from which something else
 // made the object.
 func TestFixLeavesRendered(t *testing.T) {
