@@ -20,13 +20,16 @@ const module = "github.com/lintel-policy/lintel/"
 var mayImport = map[string][]string{
 	"api/v1alpha1": {},
 	"certs":        {},
-	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "policies", "report", "resource", "verify", "webhook"},
+	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "measure", "policies", "replay", "report", "resource", "splice", "verify", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},
 	"engine":       {"api/v1alpha1", "secrets"},
+	"measure":      {"engine"},
 	"policies":     {"api/v1alpha1", "engine"},
+	"replay":       {"api/v1alpha1", "engine", "secrets"},
 	"report":       {"api/v1alpha1", "engine"},
 	"resource":     {},
 	"secrets":      {},
+	"splice":       {},
 	"verify":       {"api/v1alpha1", "engine", "policies", "resource"},
 	"webhook":      {"api/v1alpha1", "engine"},
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -94,15 +95,26 @@ func ruleOf(p Policy) sarifRule {
 	if p.Severity != "" {
 		rule.Properties["severity"] = p.Severity
 	}
-	if score, ok := scores[p.Severity]; ok && p.Category == "security" {
-		rule.Properties["security-severity"] = score
+	if p.Category == "security" {
+		rule.Properties["security-severity"] = scoreOf(p.Severity)
 	}
 	return rule
 }
 
-// scores are in the middle of what code scanning calls by the same word: above
-// 9.0 it is critical, from 7.0 on high, from 4.0 on medium.
-var scores = map[engine.Severity]string{engine.Critical: "9.5", engine.High: "8.0", engine.Medium: "5.5", engine.Low: "2.0"}
+// scoreOf returns a score in the middle of what code scanning calls by the same
+// word: above 9.0 it is critical, from 7.0 on high, from 4.0 on medium.
+func scoreOf(s engine.Severity) string {
+	switch s {
+	case engine.Critical:
+		return "9.5"
+	case engine.High:
+		return "8.0"
+	case engine.Medium:
+		return "5.5"
+	default:
+		return "2.0"
+	}
+}
 
 func messageOf(s string) *sarifMessage {
 	if s == "" {
@@ -158,13 +170,18 @@ func (l *sarifBuilder) violation(o *Object, v *Violation) sarifResult {
 	return result
 }
 
-// excused returns the result for what an exception keeps a policy from saying.
+// excused returns the result for what an exception keeps a policy from saying, or
+// what the policy was asked about and exempts itself.
 func (l *sarifBuilder) excused(o *Object, e engine.Excuse) sarifResult {
+	text, why := o.Ref.Printable()+" is excused by "+e.Exception, "exception "+e.Exception
+	if slices.Contains(o.Asked, e.Policy) {
+		text, why = o.Ref.Printable()+": "+e.Exception+" is exempt", "the policy exempts it"
+	}
 	result := sarifResult{
 		RuleID: engine.Printable(e.Policy), RuleIndex: l.index[e.Policy], Kind: "notApplicable", Level: "none",
-		Message:      sarifMessage{Text: plainMessage(o.Ref.Printable() + " is excused by " + e.Exception)},
+		Message:      sarifMessage{Text: plainMessage(text)},
 		Locations:    []sarifLocation{l.location(o.Source, o, nil)},
-		Suppressions: []sarifSuppression{{"external", "accepted", engine.Printable("exception " + e.Exception)}},
+		Suppressions: []sarifSuppression{{"external", "accepted", engine.Printable(why)}},
 	}
 	if l.report.Baseline != nil {
 		result.BaselineState = "unchanged" // all results have a state or none

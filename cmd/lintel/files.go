@@ -1,11 +1,11 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -58,7 +58,7 @@ func canReplace(name string) error {
 // old one. A symbolic link is replaced and not followed, so that a repository
 // cannot have its link written through.
 func replaceFile(name string, data []byte) error {
-	f, err := os.OpenFile(besides(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := os.OpenFile(besides(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // what a user writes has the mode that the umask says
 	if err != nil {
 		return reason(err)
 	}
@@ -78,7 +78,7 @@ func replaceFile(name string, data []byte) error {
 // besides returns a name in the same folder that nobody else uses. No check reads
 // it as a manifest, should it be left behind.
 func besides(name string) string {
-	return filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%x", filepath.Base(name), rand.Uint64()))
+	return filepath.Join(filepath.Dir(name), ".lintel-"+rand.Text())
 }
 
 // reason returns what is wrong without the name of the file, which is told already.

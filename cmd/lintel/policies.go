@@ -85,12 +85,16 @@ func list(from *loaded) listing {
 		l.Errors = append(l.Errors, listedError{e.Policy, e.Message})
 	}
 	for _, p := range from.set.Policies() {
-		l.Policies = append(l.Policies, listedPolicy{
-			Name: p.Name, Enforcement: p.Enforcement, Severity: p.Severity, Category: p.Category, Title: p.Title,
-			Description: p.Description, Origin: p.Origin, Reviews: p.Reviews, Patches: p.PatchesObjects, Match: p.Match,
-		})
+		l.Policies = append(l.Policies, newListedPolicy(p))
 	}
 	return l
+}
+
+func newListedPolicy(p engine.Info) listedPolicy {
+	return listedPolicy{
+		Name: p.Name, Enforcement: p.Enforcement, Severity: p.Severity, Category: p.Category, Title: p.Title,
+		Description: p.Description, Origin: p.Origin, Reviews: p.Reviews, Patches: p.PatchesObjects, Match: p.Match,
+	}
 }
 
 func (l listing) text(w io.Writer) error {
