@@ -32,7 +32,7 @@ func (p *proof) watch(ctx context.Context, s *sample) error {
 			continue // there is no such rule
 		}
 		if _, err := query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalQueryTracer(p.watched)); err != nil {
-			return fmt.Errorf("%s: %s", rule, describe(err, p.cfg.Timeout))
+			return fmt.Errorf("%s: %s", rule, describe(ctx, err, p.cfg.Timeout))
 		}
 	}
 	return nil

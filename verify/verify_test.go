@@ -342,6 +342,15 @@ patch contains {"path": ["metadata", "annotations", "n"], "op": "set", "value": 
 			files:  map[string]string{"registry.rego": rego + "\n_unused if true\n", "registry_test.rego": changed(tests, `"want": 1}`, `"want": 2}`)},
 			cfg:    verify.Config{Coverage: 100, Run: regexp.MustCompile("absent$")},
 		},
+		"TestThatTakesMemory": {
+			reason: "Memory ends before time does.",
+			files:  map[string]string{"registry_test.rego": tests + "\ntest_large if count([x | some x in numbers.range(1, 10000000)]) < 0\n"},
+			cfg:    verify.Config{Timeout: time.Minute, Memory: 300 << 20, Run: regexp.MustCompile("test_large")},
+			want: []string{
+				"registry_test.rego test_large: it was stopped",
+				".: stopped before all was run: it takes more memory than it may",
+			},
+		},
 		"TestWithoutEnd": {
 			reason: "What does not end is stopped.",
 			files: map[string]string{"registry_test.rego": tests + "\ntest_long if {\n" +
