@@ -141,6 +141,11 @@ func TestRun(t *testing.T) {
 		want   []string
 	}{
 		"Passes": {reason: "Every case below is a change of this one."},
+		"Nothing": {
+			reason: "Of a policy that nothing proves, one line says it.",
+			files:  map[string]string{"registry_test.rego": "", "testdata/good.yaml": "", "testdata/bad.yaml": ""},
+			want:   []string{"registry.rego: there are neither tests nor samples"},
+		},
 		"FailingTest": {
 			reason: "What was compared is shown.",
 			files:  map[string]string{"registry_test.rego": changed(tests, `"want": 1}`, `"want": 2}`)},
