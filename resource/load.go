@@ -26,6 +26,11 @@ const (
 type Options struct {
 	// Stdin is read where a path is "-".
 	Stdin io.Reader
+
+	// Namespace is what charts are told they are installed in; if empty, "default".
+	Namespace string
+
+	Charts ChartOptions // how charts are rendered
 }
 
 // Load reads all that paths name: see [Walk].
@@ -53,9 +58,16 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // Kubernetes objects. In a folder a symbolic link is read if it leads to a file
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
+//
+// A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
+// rendered, and nothing in it is read by itself. See [ChartOptions].
 func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
+	values, err := readAllValues(opts.Charts.Values)
+	if err != nil {
+		return visit(Result{Errors: []*Error{err}})
+	}
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, top: path, visit: visit}
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -65,11 +77,12 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 
 // A walker reads one path.
 type walker struct {
-	ctx   context.Context
-	opts  Options
-	top   string
-	root  *os.Root // the folder at top; nothing outside it is opened
-	visit func(Result) error
+	ctx    context.Context
+	opts   Options
+	values []chartFile // for charts
+	top    string
+	root   *os.Root // the folder at top; nothing outside it is opened
+	visit  func(Result) error
 }
 
 func (w *walker) path() error {
@@ -83,10 +96,17 @@ func (w *walker) path() error {
 	switch {
 	case err != nil:
 		return w.fail(w.top, cause(err))
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return w.fail(w.top, fmt.Errorf("is %s, no regular file: pass it to standard input", modeName(info.Mode())))
+	}
+	if err := errTemplate(w.top); err != nil {
+		return w.fail(w.top, err)
+	}
+	switch {
 	case info.IsDir():
 		return w.walk()
-	case !info.Mode().IsRegular():
-		return w.fail(w.top, fmt.Errorf("is %s, no regular file: pass it to standard input", modeName(info.Mode())))
+	case isArchive(w.top):
+		return w.archive()
 	}
 	return w.file(w.top, true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
 }
@@ -109,6 +129,9 @@ func (w *walker) folder(name string, depth int) error {
 	entries, err := w.entries(name)
 	if err != nil {
 		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
+	}
+	if isChart(entries) {
+		return w.chart(name)
 	}
 	for _, entry := range entries {
 		if err := w.ctx.Err(); err != nil {
