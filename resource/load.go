@@ -203,7 +203,7 @@ func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, e
 		return w.fail(path, cause(err))
 	case !info.Mode().IsRegular():
 		return w.fail(path, errors.New("is no regular file any more"))
-	case info.Size() > MaxFile:
+	case info.Size() > MaxPlan:
 		return w.fail(path, errTooLarge)
 	}
 	r := reader{file: path, strict: strict}
