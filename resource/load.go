@@ -26,6 +26,10 @@ const (
 type Options struct {
 	// Stdin is read where a path is "-".
 	Stdin io.Reader
+
+	// Kustomize has kustomizations built, and the files that belong to them left
+	// out; if false, they are files like all others.
+	Kustomize bool
 }
 
 // Load reads all that paths name: see [Walk].
@@ -53,9 +57,20 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // Kubernetes objects. In a folder a symbolic link is read if it leads to a file
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
+//
+// With [Options.Kustomize], a folder with a kustomization is built as kubectl apply -k
+// would, unless another kustomization of the run uses it or it is a component, and
+// the files of kustomizations are not read singly unless they are named.
 func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
+	var kustomizations *plan
+	if opts.Kustomize {
+		var err error
+		if kustomizations, err = newPlan(ctx, paths); err != nil {
+			return err
+		}
+	}
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, top: path, visit: visit}
+		w := walker{ctx: ctx, opts: opts, top: path, visit: visit, plan: kustomizations}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -70,6 +85,9 @@ type walker struct {
 	top   string
 	root  *os.Root // the folder at top; nothing outside it is opened
 	visit func(Result) error
+
+	plan *plan  // nil if kustomizations are not built
+	base string // the folder at top, absolute and free of links; "" without need
 }
 
 func (w *walker) path() error {
@@ -78,6 +96,11 @@ func (w *walker) path() error {
 	}
 	if w.top == "-" {
 		return w.visit(Read(w.opts.Stdin, "-"))
+	}
+	if w.plan != nil && isKustomizationFile(w.top) {
+		if done, err := w.namedKustomization(); done || err != nil {
+			return err
+		}
 	}
 	info, err := os.Stat(w.top)
 	switch {
@@ -98,6 +121,9 @@ func (w *walker) walk() error {
 	}
 	defer root.Close()
 	w.root = root
+	if w.plan != nil {
+		w.base = resolved(w.top)
+	}
 	return w.folder(".", 0)
 }
 
@@ -105,6 +131,9 @@ func (w *walker) walk() error {
 func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
+	}
+	if err := w.kustomization(name); err != nil {
+		return err
 	}
 	entries, err := w.entries(name)
 	if err != nil {
@@ -117,7 +146,7 @@ func (w *walker) folder(name string, depth int) error {
 		inner := filepath.Join(name, entry.Name())
 		if entry.IsDir() {
 			err = w.folder(inner, depth+1)
-		} else if isManifest(inner) {
+		} else if isManifest(inner) && !w.belongs(inner) {
 			err = w.entry(inner)
 		}
 		if err != nil {

@@ -92,7 +92,7 @@ func (c *checkCommand) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	j := &judge{policies: policies, now: time.Now(), namespace: c.namespace, labels: given}
-	r, err := j.judge(ctx, resource.Load(ctx, resource.Options{Stdin: c.streams.in}, paths...))
+	r, err := j.judge(ctx, resource.Load(ctx, resource.Options{Stdin: c.streams.in, Kustomize: true}, paths...))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,153 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
+)
+
+// Limits of one build. Those of the largest known repositories take seconds and
+// some 100 MB.
+const (
+	maxBuildTime   = 2 * time.Minute
+	maxBuildMemory = 2 << 30
+	maxBuilt       = 100_000 // objects
+)
+
+// building is held during a build: kustomize keeps its schemas in global variables,
+// and writes advice to standard error.
+var building sync.Mutex
+
+// A builder runs kustomize. It cannot be stopped; a build that takes too long or
+// too much memory is left behind, and there can be no other after it.
+type builder struct{ stuck error }
+
+// run builds k with what its file shall say, if that is not nil.
+func (p *plan) run(k *kustomization, instead []byte) (resmap.ResMap, error) {
+	if p.builder.stuck != nil {
+		return nil, p.builder.stuck
+	}
+	type outcome struct {
+		built resmap.ResMap
+		err   error
+	}
+	done := make(chan outcome, 1)
+	ctx, cancel := context.WithTimeout(p.ctx, maxBuildTime)
+	defer cancel()
+	go func() {
+		var o outcome
+		o.built, o.err = p.kustomize(k, instead)
+		done <- o
+	}()
+	start := heap()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case o := <-done:
+			return o.built, o.err
+		case <-ctx.Done():
+			if p.ctx.Err() != nil {
+				p.builder.stuck = p.ctx.Err()
+			} else {
+				p.builder.stuck = fmt.Errorf("build kustomization %s: takes more than %v", k.shown, maxBuildTime)
+			}
+			return nil, p.builder.stuck
+		case <-tick.C:
+			if used := heap(); used > start+maxBuildMemory {
+				p.builder.stuck = fmt.Errorf("build kustomization %s: takes more than %d MiB of memory", k.shown, maxBuildMemory>>20)
+				return nil, p.builder.stuck
+			}
+		}
+	}
+}
+
+// heap returns how much memory objects take, dead ones that were not yet collected
+// included.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// kustomize runs kustomize as kubectl does.
+func (p *plan) kustomize(k *kustomization, instead []byte) (built resmap.ResMap, err error) {
+	building.Lock()
+	defer building.Unlock()
+	defer quiet()()
+	defer func() {
+		if recover() != nil {
+			err = errUnbuildable
+		}
+	}()
+	if slices.ContainsFunc(k.builds(), func(b *kustomization) bool { return len(b.OpenAPI) > 0 }) {
+		defer openapi.ResetOpenAPI() // else the next build would have this one's schema
+	}
+	jsonpatch.AccumulatedCopySizeLimit = maxExpanded
+	v := p.newVault(k, instead)
+	built, err = krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(v, k.folder)
+	switch {
+	case v.err != nil:
+		return nil, v.err
+	case err != nil:
+		return nil, unbuilt(err)
+	case built.Size() > maxBuilt:
+		return nil, fmt.Errorf("makes more than %d objects", maxBuilt)
+	}
+	return built, nil
+}
+
+// quiet keeps what kustomize says about deprecated fields, which is no finding, from
+// standard error. It returns what ends that.
+func quiet() func() {
+	stderr, writer := os.Stderr, log.Writer()
+	log.SetOutput(io.Discard)
+	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+		os.Stderr = null
+		return func() { os.Stderr = stderr; log.SetOutput(writer); null.Close() }
+	}
+	return func() { log.SetOutput(writer) }
+}
+
+// tracked returns the file of k with the wish that each object shall say where it
+// came from, nil if that is there already.
+func (k *kustomization) tracked() ([]byte, error) {
+	if slices.Contains(k.BuildMetadata, types.OriginAnnotations) {
+		return nil, nil
+	}
+	var budget = encoder{budget: maxExpanded}
+	data, err := budget.encode(k.root)
+	if err != nil {
+		return nil, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, err
+	}
+	for key := range fields {
+		if strings.EqualFold(key, "buildMetadata") {
+			delete(fields, key)
+		}
+	}
+	if fields["buildMetadata"], err = json.Marshal(append(slices.Clone(k.BuildMetadata), types.OriginAnnotations)); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
+}
+
+var errUnbuildable = errors.New("cannot be built: kustomize build says why, in words that may hold values and are not repeated here")

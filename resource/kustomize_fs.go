@@ -1,0 +1,91 @@
+package resource
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// Limits of one build. It reads a base again each time that it is used, which may
+// be twice as often on every level.
+const (
+	maxReads     = 20_000
+	maxReadBytes = 128 << 20
+)
+
+// A vault is the file system that kustomize sees in one build: files of the plan
+// that are regular and in the folder of their kustomization, and nothing else. All
+// else of the interface acts on an empty file system in memory.
+type vault struct {
+	filesys.FileSystem
+	plan   *plan
+	served map[string][]byte // kustomizations by path, as kustomize shall read them
+	reads  int
+	bytes  int
+	err    error // why the build cannot go on; kustomize does not tell of each
+}
+
+// newVault returns a file system for building k, with what the file of k shall say,
+// if that is not nil.
+func (p *plan) newVault(k *kustomization, instead []byte) *vault {
+	v := &vault{FileSystem: filesys.MakeFsInMemory(), plan: p, served: map[string][]byte{}}
+	for _, b := range k.builds() {
+		v.served[filepath.Join(b.folder, filepath.Base(b.file))] = b.data
+	}
+	if instead != nil {
+		v.served[filepath.Join(k.folder, filepath.Base(k.file))] = instead
+	}
+	return v
+}
+
+// ReadFile returns a file of the plan.
+func (v *vault) ReadFile(path string) ([]byte, error) {
+	if v.err == nil {
+		v.err = v.plan.ctx.Err()
+	}
+	if v.reads++; v.err == nil && (v.reads > maxReads || v.bytes > maxReadBytes) {
+		v.err = fmt.Errorf("reads more than %d files or %d MiB: a base that is used twice on many levels is read very often", maxReads, maxReadBytes>>20)
+	}
+	if v.err != nil {
+		return nil, v.err
+	}
+	data, ok := v.served[path]
+	if !ok {
+		folder, ok := v.plan.owned[path]
+		if !ok {
+			return nil, &os.PathError{Op: "open", Path: path, Err: os.ErrNotExist}
+		}
+		var err error
+		if data, err = readWithin(folder, path); err != nil {
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+	v.bytes += len(data)
+	return data, nil
+}
+
+// CleanedAbs returns the folder and the name of what a path leads to.
+func (v *vault) CleanedAbs(path string) (filesys.ConfirmedDir, string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return "", "", err
+	}
+	if isFolder(target) {
+		return filesys.ConfirmedDir(target), "", nil
+	}
+	return filesys.ConfirmedDir(filepath.Dir(target)), filepath.Base(target), nil
+}
+
+// IsDir reports whether a path is a folder.
+func (v *vault) IsDir(path string) bool { return isFolder(path) }
+
+// Exists reports whether there is something at a path.
+func (v *vault) Exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// RemoveAll removes nothing.
+func (v *vault) RemoveAll(string) error { return nil }
