@@ -15,10 +15,14 @@ func (w *walker) belongs(name string) bool {
 		return false
 	}
 	path := filepath.Join(w.base, name)
-	if _, ok := w.plan.owned[path]; ok {
+	if isKustomizationFile(name) && w.plan.known[filepath.Dir(path)] != nil {
 		return true
 	}
-	return isKustomizationFile(name) && w.plan.known[filepath.Dir(path)] != nil
+	if w.isLink(name) {
+		path = resolved(path)
+	}
+	_, ok := w.plan.owned[path]
+	return ok
 }
 
 // kustomization builds the kustomization in a folder that is walked, if there is one
@@ -40,6 +44,8 @@ func (w *walker) kustomization(name string) error {
 	}
 	return w.build(k)
 }
+
+var errDoubling = fmt.Errorf("is built of more than %d kustomizations: one that is used twice on many levels is built very often", maxBuilds)
 
 var errComponent = errors.New("is a component, which cannot be built by itself: name a kustomization that uses it")
 
@@ -74,6 +80,9 @@ func (w *walker) build(k *kustomization) error {
 func (p *plan) build(k *kustomization) Result {
 	if r, refused := k.refusals(); refused {
 		return r
+	}
+	if k.count(map[*kustomization]int{}) > maxBuilds {
+		return Result{Errors: []*Error{{File: k.file, Err: errDoubling}}}
 	}
 	built, err := p.run(k, nil)
 	if err != nil {

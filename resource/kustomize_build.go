@@ -51,7 +51,7 @@ func (p *plan) run(k *kustomization, instead []byte) (resmap.ResMap, error) {
 	defer cancel()
 	go func() {
 		var o outcome
-		o.built, o.err = p.kustomize(k, instead)
+		o.built, o.err = p.kustomize(ctx, k, instead)
 		done <- o
 	}()
 	start := heap()
@@ -86,7 +86,7 @@ func heap() uint64 {
 }
 
 // kustomize runs kustomize as kubectl does.
-func (p *plan) kustomize(k *kustomization, instead []byte) (built resmap.ResMap, err error) {
+func (p *plan) kustomize(ctx context.Context, k *kustomization, instead []byte) (built resmap.ResMap, err error) {
 	building.Lock()
 	defer building.Unlock()
 	defer quiet()()
@@ -98,8 +98,8 @@ func (p *plan) kustomize(k *kustomization, instead []byte) (built resmap.ResMap,
 	if slices.ContainsFunc(k.builds(), func(b *kustomization) bool { return len(b.OpenAPI) > 0 }) {
 		defer openapi.ResetOpenAPI() // else the next build would have this one's schema
 	}
-	jsonpatch.AccumulatedCopySizeLimit = maxExpanded
-	v := p.newVault(k, instead)
+	jsonpatch.AccumulatedCopySizeLimit = maxDocument // else a few operations make an object of any size
+	v := p.newVault(ctx, k, instead)
 	built, err = krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(v, k.folder)
 	switch {
 	case v.err != nil:

@@ -20,7 +20,7 @@ var kustomizeProblems = []*regexp.Regexp{
 	regexp.MustCompile(`unable to find patch target`),
 	regexp.MustCompile(`(add|remove|replace|move|copy|test) operation does not apply: doc is missing (path|key|from path): [A-Za-z0-9./~:_-]+`),
 	regexp.MustCompile(`testing value [A-Za-z0-9./~:_-]+ failed`),
-	regexp.MustCompile(`unable to copy, accumulated size increase`),
+	regexp.MustCompile(`Unable to complete the copy, the accumulated size`),
 	regexp.MustCompile(`illegally qualifies as both an SM and JSON patch`),
 	regexp.MustCompile(`unable to parse SM or JSON patch`),
 	regexp.MustCompile(`must specify one of patch and path`),

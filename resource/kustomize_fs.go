@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,29 +9,28 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// Limits of one build. It reads a base again each time that it is used, which may
-// be twice as often on every level.
-const (
-	maxReads     = 20_000
-	maxReadBytes = 128 << 20
-)
+// maxReadBytes is how much one build may read. It reads a base again each time that
+// it is used.
+const maxReadBytes = 128 << 20
+
+var errReads = fmt.Errorf("reads more than %d MiB, a base as often as it is used", maxReadBytes>>20)
 
 // A vault is the file system that kustomize sees in one build: files of the plan
 // that are regular and in the folder of their kustomization, and nothing else. All
 // else of the interface acts on an empty file system in memory.
 type vault struct {
 	filesys.FileSystem
+	ctx    context.Context
 	plan   *plan
 	served map[string][]byte // kustomizations by path, as kustomize shall read them
-	reads  int
 	bytes  int
 	err    error // why the build cannot go on; kustomize does not tell of each
 }
 
 // newVault returns a file system for building k, with what the file of k shall say,
 // if that is not nil.
-func (p *plan) newVault(k *kustomization, instead []byte) *vault {
-	v := &vault{FileSystem: filesys.MakeFsInMemory(), plan: p, served: map[string][]byte{}}
+func (p *plan) newVault(ctx context.Context, k *kustomization, instead []byte) *vault {
+	v := &vault{FileSystem: filesys.MakeFsInMemory(), ctx: ctx, plan: p, served: map[string][]byte{}}
 	for _, b := range k.builds() {
 		v.served[filepath.Join(b.folder, filepath.Base(b.file))] = b.data
 	}
@@ -43,10 +43,10 @@ func (p *plan) newVault(k *kustomization, instead []byte) *vault {
 // ReadFile returns a file of the plan.
 func (v *vault) ReadFile(path string) ([]byte, error) {
 	if v.err == nil {
-		v.err = v.plan.ctx.Err()
+		v.err = v.ctx.Err()
 	}
-	if v.reads++; v.err == nil && (v.reads > maxReads || v.bytes > maxReadBytes) {
-		v.err = fmt.Errorf("reads more than %d files or %d MiB: a base that is used twice on many levels is read very often", maxReads, maxReadBytes>>20)
+	if v.err == nil && v.bytes > maxReadBytes {
+		v.err = errReads
 	}
 	if v.err != nil {
 		return nil, v.err

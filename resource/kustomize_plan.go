@@ -135,6 +135,9 @@ func (p *plan) read(folder, shown string, depth int) *kustomization {
 			k.refuse(0, fmt.Errorf("stands beside %s: kustomize builds a folder with one of them", quoted(name)))
 			continue
 		}
+		if info, e := os.Lstat(file); err != nil && e == nil && info.Mode()&os.ModeSymlink != 0 {
+			err = errors.New("is a symbolic link that leads out of the folder")
+		}
 		k.file, k.data = filepath.Join(shown, name), data
 		p.bytes += len(data)
 		if err != nil {
@@ -176,7 +179,7 @@ func (p *plan) entry(k *kustomization, e entry, depth int) {
 	case asComponent:
 		p.folder(k, e, depth)
 	case asBase:
-		if isFolder(filepath.Join(k.folder, e.text)) {
+		if isFolder(e.path(k.folder)) {
 			p.folder(k, e, depth)
 			return
 		}
@@ -184,6 +187,14 @@ func (p *plan) entry(k *kustomization, e entry, depth int) {
 	default:
 		p.file(k, e)
 	}
+}
+
+// path returns where an entry of a folder leads.
+func (e entry) path(folder string) string {
+	if filepath.IsAbs(e.text) {
+		return e.text
+	}
+	return filepath.Join(folder, e.text)
 }
 
 // isRemote reports whether kustomize might go to the network for an entry.
@@ -221,9 +232,9 @@ func within(folder, entry string) (string, error) {
 		return "", errors.New("is an absolute path, which kustomize refuses")
 	}
 	path := filepath.Join(folder, entry)
-	target, err := filepath.EvalSymlinks(path)
+	target, err := followed(path)
 	if err != nil {
-		return "", cause(err)
+		return "", err
 	}
 	anchor := folder
 	for !isBelow(path, anchor) {
@@ -233,6 +244,16 @@ func within(folder, entry string) (string, error) {
 		return "", errors.New("leads out of its folder through a symbolic link")
 	}
 	return target, nil
+}
+
+// followed returns where symbolic links lead.
+func followed(path string) (string, error) {
+	target, err := filepath.EvalSymlinks(path)
+	var known *os.PathError
+	if err != nil && !errors.As(err, &known) {
+		return "", errors.New("leads through too many symbolic links")
+	}
+	return target, cause(err)
 }
 
 // file reads the file that an entry names, and notes that it belongs to k.
@@ -259,9 +280,9 @@ func (p *plan) own(k *kustomization, path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(k.folder, path)
 	}
-	file, err := filepath.EvalSymlinks(path)
+	file, err := followed(path)
 	if err != nil {
-		return "", cause(err)
+		return "", err
 	}
 	if !isBelow(file, k.folder) {
 		return "", errOutside
@@ -276,9 +297,6 @@ func (p *plan) own(k *kustomization, path string) (string, error) {
 		return "", errTooLarge
 	}
 	p.owned[file] = k.folder
-	if path != file {
-		p.owned[path] = k.folder // the link does, too
-	}
 	return file, nil
 }
 
@@ -309,6 +327,25 @@ func (k *kustomization) builds() []*kustomization {
 		}
 	}
 	return out
+}
+
+// maxBuilds is how many kustomizations may be built for one, each as often as it is
+// used: what is used twice on every level is used a million times on twenty.
+const maxBuilds = 10_000
+
+// count returns how many kustomizations are built for k, at most one more than
+// allowed. Those in a cycle count once; kustomize refuses them.
+func (k *kustomization) count(counted map[*kustomization]int) int {
+	if n, ok := counted[k]; ok {
+		return n
+	}
+	counted[k] = 1
+	n := 1
+	for _, inner := range k.inner {
+		n = min(n+inner.count(counted), maxBuilds+1)
+	}
+	counted[k] = n
+	return n
 }
 
 // isRoot reports whether k is to be built by itself: no other kustomization of the run

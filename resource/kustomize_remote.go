@@ -9,6 +9,9 @@ var (
 	// urlScheme matches what begins like a URL. Kustomize takes "http:x" for one, too.
 	urlScheme = regexp.MustCompile(`(?i)^(https?:|[a-z][a-z0-9+.-]*://)`)
 
+	// urlStart matches what may be shown of a URL before its credentials.
+	urlStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/*`)
+
 	// repository matches all else that kustomize would clone: a forced protocol,
 	// GitHub by its host alone, and user@host, as ssh has it.
 	repository = regexp.MustCompile(`(?i)^(git::|github\.com[/:]|[a-z][a-z0-9-]*@)`)
@@ -29,7 +32,7 @@ func isRemoteBase(entry string) bool {
 func withoutCredentials(entry string) string {
 	entry, _, _ = strings.Cut(entry, "?")
 	entry, _, _ = strings.Cut(entry, "#")
-	prefix := urlScheme.FindString(strings.TrimPrefix(entry, "git::"))
+	prefix := urlStart.FindString(strings.TrimPrefix(entry, "git::"))
 	if i := strings.LastIndexByte(entry, '@'); i >= 0 {
 		entry = prefix + entry[i+1:]
 	}
