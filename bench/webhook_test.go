@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -88,8 +89,8 @@ type race struct {
 	requests             int // in one turn
 }
 
-// run gives each contestant a turn in each round. Who begins changes, so that no
-// one always collects the garbage of the same other.
+// run gives each contestant a turn in each round, in another order each time, so that
+// no one always collects the garbage of the same other.
 func (r *race) run(b *testing.B) {
 	loads := make([]*load, len(r.contestants))
 	r.contestants = slices.Clone(r.contestants)
@@ -97,9 +98,8 @@ func (r *race) run(b *testing.B) {
 		loads[i] = newLoad(b, r.contestants[i].address, r.body, r.connections, r.streams)
 		loads[i].run(b, r.requests)
 	}
-	for round := 0; b.Loop(); round++ {
-		for i := range r.contestants {
-			i := (i + round) % len(r.contestants)
+	for b.Loop() {
+		for _, i := range rand.Perm(len(r.contestants)) {
 			before := cpuTime(b)
 			latencies, took := loads[i].run(b, r.requests)
 			r.contestants[i].turn(latencies, took, cpuTime(b)-before)

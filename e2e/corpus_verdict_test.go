@@ -27,7 +27,7 @@ func TestVerdictOfFile(t *testing.T) {
 		t.Fatalf("no samples of policies: %v", err)
 	}
 	c := newCorpus(t, append(samples, testdata("corpus"))...)
-	c.hold(t, newStage(t, "corpus"), 100)
+	c.hold(t, newStage(t, "corpus"), 200)
 }
 
 // TestVerdictOfYours does the same over a folder of the user's.

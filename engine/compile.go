@@ -28,6 +28,8 @@ var reserved = []ast.Ref{
 
 // A query is a rule of a policy, ready to be evaluated.
 type query struct {
+	name     string  // violation or patch
+	ref      ast.Ref // the same with its package
 	compiler *ast.Compiler
 	body     ast.Body
 }
@@ -120,7 +122,7 @@ func newQuery(compiler *ast.Compiler, pkg ast.Ref, rule string) (*query, error) 
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", ref, err)
 	}
-	return &query{compiler: compiler, body: compiled}, nil
+	return &query{name: rule, ref: ref, compiler: compiler, body: compiled}, nil
 }
 
 // libraryModules parses the shared library, anew for each compiler because

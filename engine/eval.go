@@ -28,6 +28,7 @@ type evaluation struct {
 	time      time.Time
 	cancel    topdown.Cancel // nil if nothing cancels
 	shared    *frame
+	tracer    topdown.QueryTracer // nil if nobody looks
 }
 
 // with returns the evaluation for another input.review.
@@ -88,6 +89,9 @@ func (e *evaluation) query(p *policy, q *query, parameters *ast.Term) *topdown.Q
 		WithVirtualCache(newRuleCache(e.sharedWith(p)))
 	if e.cancel != nil {
 		query = query.WithCancel(e.cancel)
+	}
+	if e.tracer != nil {
+		query = query.WithQueryTracer(e.tracer).WithIndexing(false) // which skips rules unseen
 	}
 	return query
 }

@@ -111,8 +111,16 @@ func (p *policy) scope(r *Request) (*policyScope, error) {
 // existing says what becomes of violations that the old object has already.
 func (p *policy) existing() v1alpha1.Existing { return p.info.Spec.Existing }
 
+// errCompilerPanicked reports Rego at which OPA's compiler panics.
+var errCompilerPanicked = errors.New("the compiler panicked")
+
 // compilePolicy compiles one policy beside the shared library.
-func compilePolicy(src Policy) (*policy, error) {
+func compilePolicy(src Policy) (_ *policy, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errCompilerPanicked
+		}
+	}()
 	modules, err := parseModules(src)
 	if err != nil {
 		return nil, err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -88,23 +90,8 @@ func Compile(cfg Config) (*Set, error) {
 		exempt:      setOf(append([]string{apiserver}, cfg.ExemptUsers...), nil),
 		controllers: setOf(cfg.Controllers, DefaultControllers()),
 	}
-	var errs []error
-	repeated := repeatedNames(cfg.Policies)
-	for _, src := range cfg.Policies {
-		if err, ok := repeated[src.Name]; ok {
-			errs = append(errs, err)
-			delete(repeated, src.Name)
-		}
-		if isRepeated(cfg.Policies, src.Name) {
-			continue
-		}
-		p, err := compilePolicy(src)
-		if err != nil {
-			errs = append(errs, &PolicyError{Policy: src.Name, Err: err})
-			continue
-		}
-		s.policies = append(s.policies, p)
-	}
+	policies, errs := compileAll(cfg.Policies)
+	s.policies = policies
 	slices.SortFunc(s.policies, func(a, b *policy) int { return cmp.Compare(a.info.Name, b.info.Name) })
 	s.index = newIndex(s.policies, cfg.Plurals)
 	for _, e := range cfg.Exceptions {
@@ -123,6 +110,39 @@ func Compile(cfg Config) (*Set, error) {
 	return s, errors.Join(errs...)
 }
 
+// compileAll compiles policies on all processors. It returns those that are not
+// broken, and an error for each that is or whose name is there more than once.
+func compileAll(sources []Policy) (policies []*policy, errs []error) {
+	repeated := repeatedNames(sources)
+	compiled := make([]*policy, len(sources))
+	broken := make([]error, len(sources))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, src := range sources {
+		if err, ok := repeated[src.Name]; ok {
+			broken[i] = err
+			repeated[src.Name] = nil // it is told of once
+			continue
+		}
+		group.Go(func() (err error) {
+			if compiled[i], err = compilePolicy(src); err != nil {
+				compiled[i], broken[i] = nil, &PolicyError{Policy: src.Name, Err: err}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // errors are in broken, each in its place
+	for i := range sources {
+		if compiled[i] != nil {
+			policies = append(policies, compiled[i])
+		}
+		if broken[i] != nil {
+			errs = append(errs, broken[i])
+		}
+	}
+	return policies, errs
+}
+
 // repeatedNames returns an error for each name that more than one policy has.
 func repeatedNames(policies []Policy) map[string]error {
 	origins := map[string][]string{}
@@ -136,16 +156,6 @@ func repeatedNames(policies []Policy) map[string]error {
 		}
 	}
 	return errs
-}
-
-func isRepeated(policies []Policy, name string) bool {
-	n := 0
-	for _, p := range policies {
-		if p.Name == name {
-			n++
-		}
-	}
-	return n > 1
 }
 
 func setOf(names, defaults []string) map[string]bool {

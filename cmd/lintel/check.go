@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/lintel-policy/lintel/report"
 	"github.com/lintel-policy/lintel/resource"
@@ -19,13 +17,11 @@ import (
 
 // A checkCommand is `lintel check` with its flags.
 type checkCommand struct {
-	streams         streams
-	policies        []string
-	namespace       string
-	namespaceLabels string
-	labelsGiven     bool // although perhaps none
-	output          string
-	explain         bool
+	streams  streams
+	policies []string
+	place    placeFlags
+	output   string
+	explain  bool
 }
 
 func newCheck(s streams) *cobra.Command {
@@ -41,6 +37,10 @@ standard input. A named file must hold Kubernetes objects; in a folder, .yaml,
 .yml and .json files are read, and what is no Kubernetes object is counted and
 skipped.
 
+A folder with a kustomization is built as kubectl apply -k does it, and the files
+that it is made of are not read by themselves; nor are bases and components that
+another kustomization of the run uses. Nothing remote is fetched.
+
 The objects are taken to be created together: policies see them all, and those
 in a namespace have the labels of its Namespace object if that is among them. The
 labels of other namespaces are not known. --namespace-labels gives them; without
@@ -49,6 +49,7 @@ it they are taken to be empty, and the output says so.
 Exit code 0: nothing is denied; 1: something is; 2: could not tell.`,
 		Example: `  lintel check deploy/ service.yaml
   helm template shop ./chart | lintel check - -n shop
+  lintel check overlays/production
   lintel check deploy/ -p embedded -p ./policies -o json
   lintel check deploy/ -n shop --namespace-labels team=checkout,environment=production`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -61,37 +62,33 @@ Exit code 0: nothing is denied; 1: something is; 2: could not tell.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.labelsGiven = cmd.Flags().Changed("namespace-labels")
-			return c.run(cmd.Context(), args)
+			given, err := c.place.read(cmd)
+			if err != nil {
+				return err
+			}
+			return c.run(cmd.Context(), args, given)
 		},
 	}
 	flags := cmd.Flags()
 	policiesFlag(cmd, &c.policies, fromEmbedded)
-	flags.StringVarP(&c.namespace, "namespace", "n", "default", "`namespace` of objects that do not say theirs")
-	flags.StringVar(&c.namespaceLabels, "namespace-labels", "", "labels, as `key=value,...`, of namespaces whose Namespace object is not among the objects")
+	c.place.add(cmd)
 	flags.StringVarP(&c.output, "output", "o", "text", "`format` of the output: "+strings.Join(report.Formats(), " or "))
 	flags.BoolVar(&c.explain, "explain", false, "say of each violation how to put it right")
 	complete(cmd, "output", report.Formats()...)
 	return cmd
 }
 
-func (c *checkCommand) run(ctx context.Context, paths []string) error {
+func (c *checkCommand) run(ctx context.Context, paths []string, given map[string]string) error {
 	format, err := report.New(c.output, report.Config{Colour: wantsColour(c.streams.out), Explain: c.explain})
 	if err != nil {
 		return err
 	}
-	if problems := validation.IsDNS1123Label(c.namespace); len(problems) > 0 {
-		return fmt.Errorf("namespace %q: %s", c.namespace, problems[0])
-	}
-	given, err := c.readLabels()
-	if err != nil {
-		return err
-	}
+	collectLess()
 	policies, err := loadPolicies(c.policies)
 	if err != nil {
 		return err
 	}
-	j := &judge{policies: policies, now: time.Now(), namespace: c.namespace, labels: given}
+	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given}
 	r, err := j.judge(ctx, resource.Load(ctx, resource.Options{Stdin: c.streams.in, Kustomize: true}, paths...))
 	if err != nil {
 		return err
@@ -100,18 +97,6 @@ func (c *checkCommand) run(ctx context.Context, paths []string) error {
 		return fmt.Errorf("write results: %w", err)
 	}
 	return c.conclude(r)
-}
-
-// readLabels returns the labels that were given, nil if it was not said what they are.
-func (c *checkCommand) readLabels() (map[string]string, error) {
-	if !c.labelsGiven {
-		return nil, nil
-	}
-	given, err := labels.ConvertSelectorToLabelsMap(c.namespaceLabels)
-	if err != nil {
-		return nil, fmt.Errorf("read --namespace-labels: %w", err)
-	}
-	return given, nil
 }
 
 // conclude tells of errors and warnings, and returns what the exit code is made of.

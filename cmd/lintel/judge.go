@@ -37,9 +37,9 @@ func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Repor
 		r.Errors = append(r.Errors, report.Error{Source: report.Source{File: e.File, Line: e.Line}, Message: e.Err.Error()})
 	}
 	candidates := make([]candidate, len(found.Objects))
-	for i, o := range found.Objects {
-		candidates[i] = j.prepare(o)
-		r.Warnings = append(r.Warnings, candidates[i].warnings...)
+	spread(len(candidates), func(i int) { candidates[i] = j.prepare(found.Objects[i]) })
+	for _, c := range candidates {
+		r.Warnings = append(r.Warnings, c.warnings...)
 	}
 	s := j.surroundings(candidates)
 	r.Objects = make([]report.Object, len(candidates))
@@ -118,13 +118,9 @@ func (j *judge) one(ctx context.Context, c candidate, s *surroundings) (report.O
 	if c.err != nil {
 		return c.failed(c.err), nil
 	}
-	req, err := engine.NewRequest(c.JSON, j.namespace)
+	req, err := j.request(c, s)
 	if err != nil {
 		return c.failed(err), nil
-	}
-	req = req.At(j.now)
-	if c.namespace != "" {
-		req = req.In(s.namespaces[c.namespace])
 	}
 	m, err := within(ctx, req, s.inventory, j.policies.set.Patch)
 	if err != nil {
@@ -135,6 +131,19 @@ func (j *judge) one(ctx context.Context, c candidate, s *surroundings) (report.O
 		return c.failed(err), nil
 	}
 	return report.NewObject(d, m, c.at), d.Evaluated
+}
+
+// request returns the creation of an object.
+func (j *judge) request(c candidate, s *surroundings) (*engine.Request, error) {
+	req, err := engine.NewRequest(c.JSON, j.namespace)
+	if err != nil {
+		return nil, err
+	}
+	req = req.At(j.now)
+	if c.namespace != "" {
+		req = req.In(s.namespaces[c.namespace])
+	}
+	return req, nil
 }
 
 // within asks the policies with a deadline.

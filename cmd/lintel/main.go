@@ -11,4 +11,4 @@ import (
 	"os"
 )
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})) }
+func main() { os.Exit(run(context.Background(), os.Args, streams{os.Stdin, os.Stdout, os.Stderr})) }

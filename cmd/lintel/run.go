@@ -36,10 +36,11 @@ type streams struct {
 	out, err io.Writer
 }
 
-// run runs the command line and returns the exit code.
-func run(ctx context.Context, args []string, s streams) int {
+// run runs a command line, which begins with the name that lintel was called by,
+// and returns the exit code.
+func run(ctx context.Context, line []string, s streams) int {
 	root := newRoot(s) //nolint:contextcheck // commands get the context from cobra
-	root.SetArgs(args)
+	root.SetArgs(asCalled(root, line[0], line[1:]))
 	return exitCode(root.ExecuteContext(ctx), s.err)
 }
 
@@ -87,7 +88,7 @@ could not tell, whatever else it found.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(newCheck(s), newPolicies(s), newServe(s), newVersion(s), newCompletion())
+	root.AddCommand(newCheck(s), newExplain(s), newPolicies(s), newServe(s), newVersion(s), newCompletion())
 	root.SetHelpCommand(newHelp())
 	return root
 }

@@ -38,7 +38,7 @@ func TestResultsAreInOrder(t *testing.T) {
 	for _, processors := range []int{1, 8} {
 		before := runtime.GOMAXPROCS(processors)
 		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), []string{"check", "-p", filepath.Dir(policy), objects}, streams{strings.NewReader(""), &stdout, &stderr})
+		code := run(t.Context(), []string{"lintel", "check", "-p", filepath.Dir(policy), objects}, streams{strings.NewReader(""), &stdout, &stderr})
 		runtime.GOMAXPROCS(before)
 		if code != exitDenied || stderr.Len() > 0 {
 			t.Fatalf("on %d processors: got exit code %d and %q, want %d and nothing", processors, code, stderr.String(), exitDenied)
@@ -66,7 +66,7 @@ func TestResultsThatCannotBeWritten(t *testing.T) {
 	must(os.WriteFile(objects, []byte(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}`), 0o600))
 	for _, args := range [][]string{{"check", objects}, {"check", "-o", "json", objects}, {"policies"}, {"version"}} {
 		var stderr bytes.Buffer
-		code := run(t.Context(), args, streams{strings.NewReader(""), full{}, &stderr})
+		code := run(t.Context(), append([]string{"lintel"}, args...), streams{strings.NewReader(""), full{}, &stderr})
 		if code != exitUntold || !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("lintel %q: got exit code %d and %q, want %d and the reason", args, code, stderr.String(), exitUntold)
 		}

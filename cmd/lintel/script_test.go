@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(runner{m}, map[string]func(){"lintel": main})
+	testscript.Main(runner{m}, map[string]func(){"lintel": main, pluginName: main, completeName: main})
 }
 
 // A runner runs the tests with the control plane that they share.

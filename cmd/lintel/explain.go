@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/report"
+	"github.com/lintel-policy/lintel/resource"
+)
+
+// An explainCommand is `lintel explain` with its flags.
+type explainCommand struct {
+	streams  streams
+	policies []string
+	files    []string
+	output   string
+	place    placeFlags
+}
+
+func newExplain(s streams) *cobra.Command {
+	c := &explainCommand{streams: s}
+	cmd := &cobra.Command{
+		Use:   "explain [POLICY...] [-f FILE]",
+		Short: "Explain a verdict",
+		Long: `Explain what policies make of an object: for each policy whether it is asked and
+by which clause of its match, what decides how it is enforced, which exceptions
+were considered, which fields its rules read, which rules yielded something and
+where they stand in its Rego, and what it patches.
+
+Values that are secrets, or that people put secrets into, are not shown.
+
+Exit code 0: explained; 2: could not be.`,
+		Example: `  lintel explain -f deploy.yaml
+  lintel explain probes resources -f deploy.yaml
+  lintel explain -f deploy.yaml -n shop -p ./policies -o json`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+	}
+	policiesFlag(cmd, &c.policies, fromEmbedded)
+	cmd.Flags().StringArrayVarP(&c.files, "file", "f", nil, "`file` with objects to explain the verdict on; \"-\" is standard input; repeatable")
+	c.place.add(cmd)
+	outputFlag(cmd, &c.output)
+	return cmd
+}
+
+func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
+	if len(c.files) == 0 {
+		return errors.New("no object is given: name a file with -f")
+	}
+	given, err := c.place.read(cmd)
+	if err != nil {
+		return err
+	}
+	policies, err := loadPolicies(c.policies)
+	if err != nil {
+		return err
+	}
+	if err := policies.know(names); err != nil {
+		return err
+	}
+	found := resource.Load(cmd.Context(), resource.Options{Stdin: c.streams.in, Kustomize: true}, c.files...)
+	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given}
+	e, err := j.explain(cmd.Context(), found.Objects, names)
+	if err != nil {
+		return err
+	}
+	if err := writeAs(c.streams.out, c.output, e, e.text); err != nil {
+		return err
+	}
+	for _, e := range found.Errors {
+		complain(c.streams.err, e.Error())
+	}
+	if err := policies.complain(c.streams.err); err != nil || len(found.Errors) > 0 {
+		return errUntold
+	}
+	return nil
+}
+
+// know returns an error for a name that is no policy's.
+func (l *loaded) know(names []string) error {
+	var known []string
+	for _, p := range l.set.Policies() {
+		known = append(known, p.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("policy %q is unknown: there are %q", name, known)
+		}
+	}
+	return nil
+}
+
+// explain explains the verdict on each object, by the policies of these names, by
+// all if there are none.
+func (j *judge) explain(ctx context.Context, objects []resource.Object, names []string) (explained, error) {
+	candidates := make([]candidate, len(objects))
+	for i, o := range objects {
+		candidates[i] = j.prepare(o)
+	}
+	s := j.surroundings(candidates)
+	e := explained{Revision: j.policies.set.Revision(), Objects: []explainedObject{}}
+	for _, c := range candidates {
+		o, err := j.explainOne(ctx, c, s, names)
+		if err != nil {
+			return e, fmt.Errorf("%s%s: %w", at(c.at(nil)), c.ref().Printable(), err)
+		}
+		e.Objects = append(e.Objects, o)
+	}
+	return e, ctx.Err()
+}
+
+func (j *judge) explainOne(ctx context.Context, c candidate, s *surroundings, names []string) (explainedObject, error) {
+	o := explainedObject{Object: c.ref(), Source: c.at(nil), Policies: []explainedPolicy{}}
+	if c.err != nil {
+		return o, c.err
+	}
+	req, err := j.request(c, s)
+	if err != nil {
+		return o, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, perObject)
+	defer cancel()
+	all, passed, err := j.policies.set.Explain(ctx, req, s.inventory)
+	o.Passed = passed
+	for _, x := range all {
+		if len(names) == 0 || slices.Contains(names, x.Policy.Name) {
+			o.Policies = append(o.Policies, newExplained(x, func(p engine.Path) report.Source { return c.at(p) }))
+		}
+	}
+	return o, err
+}
