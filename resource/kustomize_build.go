@@ -24,9 +24,10 @@ import (
 // Limits of one build. Those of the largest known repositories take seconds and
 // some 100 MB.
 const (
-	maxBuildTime   = 2 * time.Minute
-	maxBuildMemory = 2 << 30
-	maxBuilt       = 100_000 // objects
+	maxBuildTime = 2 * time.Minute
+	maxLive      = 768 << 20 // bytes of objects that are in use
+	maxHeap      = 2 << 30   // bytes of all objects, before the dead are collected
+	maxBuilt     = 100_000   // objects
 )
 
 // building is held during a build: kustomize keeps its schemas in global variables,
@@ -54,7 +55,7 @@ func (p *plan) run(k *kustomization, instead []byte) (resmap.ResMap, error) {
 		o.built, o.err = p.kustomize(ctx, k, instead)
 		done <- o
 	}()
-	start := heap()
+	live, heap := memory()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -69,20 +70,20 @@ func (p *plan) run(k *kustomization, instead []byte) (resmap.ResMap, error) {
 			}
 			return nil, p.builder.stuck
 		case <-tick.C:
-			if used := heap(); used > start+maxBuildMemory {
-				p.builder.stuck = fmt.Errorf("build kustomization %s: takes more than %d MiB of memory", k.shown, maxBuildMemory>>20)
+			if l, h := memory(); l > live+maxLive || h > heap+maxHeap {
+				p.builder.stuck = fmt.Errorf("build kustomization %s: takes more than %d MiB of memory", k.shown, maxLive>>20)
 				return nil, p.builder.stuck
 			}
 		}
 	}
 }
 
-// heap returns how much memory objects take, dead ones that were not yet collected
-// included.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// memory returns how much memory is in use, and how much objects take with those that
+// are dead and were not yet collected.
+func memory() (live, heap uint64) {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
 }
 
 // kustomize runs kustomize as kubectl does.
