@@ -16,6 +16,7 @@ type kustomization struct {
 	folder string // absolute and free of links
 	shown  string // the folder as people know it
 	file   string // as people know it
+	path   string // of the file, absolute and free of links
 	data   []byte // of the file
 	root   *node  // of the file
 	types.Kustomization

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"os"
+	"runtime"
 	"runtime/metrics"
 	"slices"
 	"strings"
@@ -117,12 +117,29 @@ func (p *plan) kustomize(ctx context.Context, k *kustomization, instead []byte) 
 // standard error. It returns what ends that.
 func quiet() func() {
 	stderr, writer := os.Stderr, log.Writer()
-	log.SetOutput(io.Discard)
+	log.SetOutput(fatalTrap{})
 	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
 		os.Stderr = null
 		return func() { os.Stderr = stderr; log.SetOutput(writer); null.Close() }
 	}
 	return func() { log.SetOutput(writer) }
+}
+
+// A fatalTrap is where the log goes. Kustomize ends the process by log.Fatal in some
+// places, which would look like a verdict; a panic can be recovered from.
+type fatalTrap struct{}
+
+// Write drops what is written, and panics if the process would end after it.
+func (fatalTrap) Write(text []byte) (int, error) {
+	callers := make([]uintptr, 16)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
+	for more := true; more; {
+		var frame runtime.Frame
+		if frame, more = frames.Next(); strings.HasPrefix(frame.Function, "log.Fatal") {
+			panic(errUnbuildable)
+		}
+	}
+	return len(text), nil
 }
 
 // tracked returns the file of k with the wish that each object shall say where it

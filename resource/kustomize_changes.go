@@ -97,7 +97,7 @@ func (t *tracer) generated(o *Object, file string) ([]trace, int) {
 			if g.args.Name == "" || !strings.Contains(o.Name, g.args.Name) {
 				continue
 			}
-			if filepath.Join(k.folder, filepath.Base(k.file)) == file && len(g.args.Name) > longest {
+			if k.path == file && len(g.args.Name) > longest {
 				longest, line = len(g.args.Name), k.root.lineAt(g.key, g.index)
 			}
 			out = append(out, t.pairs(o, k, g)...)

@@ -32,10 +32,10 @@ type vault struct {
 func (p *plan) newVault(ctx context.Context, k *kustomization, instead []byte) *vault {
 	v := &vault{FileSystem: filesys.MakeFsInMemory(), ctx: ctx, plan: p, served: map[string][]byte{}}
 	for _, b := range k.builds() {
-		v.served[filepath.Join(b.folder, filepath.Base(b.file))] = b.data
+		v.served[b.path] = b.data
 	}
 	if instead != nil {
-		v.served[filepath.Join(k.folder, filepath.Base(k.file))] = instead
+		v.served[k.path] = instead
 	}
 	return v
 }
@@ -52,6 +52,9 @@ func (v *vault) ReadFile(path string) ([]byte, error) {
 		return nil, v.err
 	}
 	data, ok := v.served[path]
+	if !ok {
+		data, ok = v.plan.plugins[path]
+	}
 	if !ok {
 		folder, ok := v.plan.owned[path]
 		if !ok {

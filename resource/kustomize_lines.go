@@ -69,6 +69,9 @@ func (p *plan) shown(file string) string {
 	if k == nil {
 		return file
 	}
+	if file == k.path {
+		return k.file
+	}
 	name, err := filepath.Rel(k.folder, file)
 	if err != nil {
 		return file

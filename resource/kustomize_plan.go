@@ -34,15 +34,16 @@ type plan struct {
 	known   map[string]*kustomization // by folder; nil for a folder without
 	owned   map[string]string         // files that belong to kustomizations: the folder of one
 	checked map[string]error          // files that were read as YAML
+	plugins map[string][]byte         // files that configure plugins, as they were checked
 	bytes   int
 	builder builder
 }
 
-var errMany = fmt.Errorf("kustomizations name more than %d files", maxNamed)
+var errMany = fmt.Errorf("is not read: kustomizations name more than %d files, or more than %d MiB", maxNamed, maxNamedBytes>>20)
 
 // newPlan finds the kustomizations in paths, and all that these are made of.
 func newPlan(ctx context.Context, paths []string) (*plan, error) {
-	p := &plan{ctx: ctx, known: map[string]*kustomization{}, owned: map[string]string{}, checked: map[string]error{}}
+	p := &plan{ctx: ctx, known: map[string]*kustomization{}, owned: map[string]string{}, checked: map[string]error{}, plugins: map[string][]byte{}}
 	for _, path := range paths {
 		if path == "-" {
 			continue
@@ -138,7 +139,7 @@ func (p *plan) read(folder, shown string, depth int) *kustomization {
 		if info, e := os.Lstat(file); err != nil && e == nil && info.Mode()&os.ModeSymlink != 0 {
 			err = errors.New("is a symbolic link that leads out of the folder")
 		}
-		k.file, k.data = filepath.Join(shown, name), data
+		k.file, k.path, k.data = filepath.Join(shown, name), resolved(file), data
 		p.bytes += len(data)
 		if err != nil {
 			k.refuse(0, err)
@@ -148,6 +149,7 @@ func (p *plan) read(folder, shown string, depth int) *kustomization {
 		return nil
 	}
 	p.known[folder] = k
+	p.owned[k.path] = folder
 	if depth > maxFolders {
 		k.refuse(0, fmt.Errorf("is the base of a base more than %d times over", maxFolders))
 		return k
@@ -268,7 +270,7 @@ func (p *plan) file(k *kustomization, e entry) {
 	}
 	var placed *Error
 	switch {
-	case errors.As(err, &placed):
+	case errors.As(err, &placed) && len(k.errs) < maxErrors:
 		k.errs = append(k.errs, placed)
 	case err != nil:
 		k.refuseEntry(e, err)
@@ -319,9 +321,11 @@ func (p *plan) check(k *kustomization, file, shown string) error {
 // builds returns all that is built with k, each once, k first.
 func (k *kustomization) builds() []*kustomization {
 	out := []*kustomization{k}
+	seen := map[*kustomization]bool{k: true}
 	for i := 0; i < len(out); i++ {
 		for _, inner := range out[i].inner {
-			if !slices.Contains(out, inner) {
+			if !seen[inner] {
+				seen[inner] = true
 				out = append(out, inner)
 			}
 		}

@@ -16,7 +16,7 @@ var pluginPaths = []string{"path", "paths", "files", "env", "envs", "targetFileP
 // them; so their configuration must be known as it stands.
 func (p *plan) plugin(k *kustomization, e entry, depth int) {
 	if docs, err := parseDocuments([]byte(e.text), e.line); err == nil && len(docs) > 0 && docs[0].kind == objectNode {
-		p.plugins(k, e, docs)
+		p.configured(k, e, docs)
 		return
 	}
 	if folder, err := within(k.folder, e.text); err == nil && isFolder(folder) {
@@ -32,17 +32,19 @@ func (p *plan) plugin(k *kustomization, e entry, depth int) {
 }
 
 func (p *plan) pluginFile(k *kustomization, folder string, e entry) {
-	data, err := readWithin(folder, resolved(filepath.Join(folder, e.text)))
+	file := resolved(e.path(folder))
+	data, err := readWithin(folder, file)
 	if err != nil {
 		k.refuseEntry(e, err)
 		return
 	}
+	p.plugins[file] = data
 	docs, err := parseDocuments(data, 1)
 	if err != nil {
 		k.refuseEntry(e, err)
 		return
 	}
-	p.plugins(k, e, docs)
+	p.configured(k, e, docs)
 }
 
 // pluginFolder reads a folder whose kustomization lists plugins.
@@ -65,12 +67,12 @@ func (p *plan) pluginFolder(k *kustomization, e entry, depth int) {
 	}
 }
 
-// plugins checks the configuration of plugins.
-func (p *plan) plugins(k *kustomization, e entry, docs []*node) {
+// configured checks the configuration of plugins.
+func (p *plan) configured(k *kustomization, e entry, docs []*node) {
 	for _, doc := range docs {
 		if items := doc.child("items"); items != nil && items.kind == listNode {
 			for _, item := range items.kids {
-				p.plugins(k, e, []*node{item.node})
+				p.configured(k, e, []*node{item.node})
 			}
 			continue
 		}
