@@ -24,7 +24,8 @@ type kustomization struct {
 	inner   []*kustomization // bases and components, in their order
 	entries []entry
 	errs    []*Error // why it cannot be built
-	used    bool     // by another
+	chosen  bool     // to be built by itself
+	used    bool     // by what is built, or chosen
 	told    bool     // whether errs were told of
 }
 

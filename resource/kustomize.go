@@ -66,7 +66,7 @@ func (w *walker) namedKustomization() (bool, error) {
 
 // build visits the objects of k, unless something else is built with them.
 func (w *walker) build(k *kustomization) error {
-	if !k.isRoot() {
+	if !k.chosen {
 		return nil
 	}
 	r := w.plan.build(k)

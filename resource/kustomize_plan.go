@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -57,6 +58,7 @@ func newPlan(ctx context.Context, paths []string) (*plan, error) {
 			return nil, err
 		}
 	}
+	p.choose()
 	return p, ctx.Err()
 }
 
@@ -129,7 +131,7 @@ func (p *plan) read(folder, shown string, depth int) *kustomization {
 	for _, name := range kustomizationFiles {
 		file := filepath.Join(folder, name)
 		data, err := readWithin(folder, file)
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, os.ErrNotExist) || err != nil && isFolder(file) {
 			continue
 		}
 		if k.file != "" {
@@ -223,7 +225,6 @@ func (p *plan) folder(k *kustomization, e entry, depth int) {
 		k.refuseEntry(e, errors.New("is a folder without a kustomization"))
 		return
 	}
-	inner.used = true
 	k.inner = append(k.inner, inner)
 }
 
@@ -352,13 +353,47 @@ func (k *kustomization) count(counted map[*kustomization]int) int {
 	return n
 }
 
-// isRoot reports whether k is to be built by itself: no other kustomization of the run
-// uses it, or only some that it uses itself, of which kustomize tells.
-func (k *kustomization) isRoot() bool {
-	if !k.used {
-		return true
+// choose decides which kustomizations are built: those that no other uses, then those
+// that only components use which are not built themselves, then one of each cycle,
+// of which kustomize tells.
+func (p *plan) choose() {
+	var all []*kustomization
+	named := map[*kustomization]bool{}
+	for _, folder := range slices.Sorted(maps.Keys(p.known)) {
+		k := p.known[folder]
+		if k == nil {
+			continue
+		}
+		all = append(all, k)
+		for _, inner := range k.inner {
+			named[inner] = true
+		}
 	}
-	return slices.ContainsFunc(k.builds(), func(other *kustomization) bool { return slices.Contains(other.inner, k) })
+	p.take(all, named)
+	named = map[*kustomization]bool{}
+	for _, k := range all {
+		if k.used || k.isComponent() {
+			continue
+		}
+		for _, inner := range k.inner {
+			named[inner] = true
+		}
+	}
+	p.take(all, named)
+	p.take(all, nil)
+}
+
+// take has all built that others do not name and that nothing built so far uses.
+func (p *plan) take(all []*kustomization, named map[*kustomization]bool) {
+	for _, k := range all {
+		if k.isComponent() || k.used || named[k] {
+			continue
+		}
+		k.chosen = true
+		for _, b := range k.builds() {
+			b.used = true
+		}
+	}
 }
 
 // isPlain reports whether a kustomization does nothing but list objects.

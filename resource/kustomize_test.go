@@ -87,7 +87,7 @@ func built() map[string]map[string]string {
 		"Aliases":    with("resources: [a.yaml]\n", "top/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: &l {x: \"on\"}}\ndata: *l\n---\n# nothing\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: b}\nstringData: {on: \"1\"}\n"),
 		"Schema":     with("resources: [cr.yaml]\nopenapi: {path: schema.json}\npatches: [{path: p.yaml}]\n", "top/cr.yaml", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {parts: [{name: a, v: 1}, {name: b, v: 2}]}\n", "top/p.yaml", "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: t}\nspec: {parts: [{name: b, v: 3}]}\n", "top/schema.json", `{"definitions": {"v1.Thing": {"properties": {"spec": {"properties": {"parts": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}, "x-kubernetes-patch-merge-key": "name", "x-kubernetes-patch-strategy": "merge"}}, "type": "object"}}, "type": "object", "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Thing"}]}}}`),
 		"Local":      with("resources: [../base, l.yaml]\nsortOptions: {order: legacy}\n", "top/l.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: l, annotations: {config.kubernetes.io/local-config: \"true\"}}\n"),
-		"Linked":     with("->real/k.yaml", "top/real/k.yaml", "resources: [../base, linked.yaml]\n", "top/linked.yaml", "->real/o.yaml", "top/real/o.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: linked}\n"),
+		"Linked":     with("->real/k.yaml", "top/real/k.yaml", "resources: [../base, linked.yaml]\n", "top/linked.yaml", "->real/o.yaml", "top/real/o.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: linked}\n", "top/Kustomization/", ""),
 		"Untouched":  with("resources: [../base]\npatches:\n- target: {kind: Service}\n  patch: '[{\"op\": \"test\", \"path\": \"/metadata/annotations/config.kubernetes.io~1origin\", \"value\": null}, {\"op\": \"add\", \"path\": \"/metadata/annotations/a\", \"value\": \"b\"}]'\n"),
 		"Empty":      with("resources: []\nnamespace: a\n"),
 	}
@@ -175,6 +175,12 @@ func TestKustomizeFiles(t *testing.T) {
 		"cycle/b/Kustomization":   "resources: [../a]\n",
 		"self/Kustomization":      "resources: [.]\n",
 	})
+	unused := tree(t, map[string]string{
+		"c/Kustomization":   "kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\nresources: [../mid]\n",
+		"mid/Kustomization": "resources: [../low]\n",
+		"low/Kustomization": "resources: [a.yaml]\n",
+		"low/a.yaml":        service,
+	})
 	cases := map[string]struct {
 		reason  string
 		dir     string
@@ -210,13 +216,18 @@ func TestKustomizeFiles(t *testing.T) {
 			dir:    nested, paths: []string{"kustomization.yaml"},
 			want: []string{"web.yaml"},
 		},
+		"OfUnused": {
+			reason: "A base that only a component uses which nobody uses is not forgotten.",
+			dir:    unused, paths: []string{"."},
+			want:    []string{"low/a.yaml"},
+			skipped: 1,
+		},
 		"Beside": {
 			reason: "What a kustomization does not refer to is judged as usual, links to its files are not, and Flux has other kustomizations.",
 			dir:    nested, paths: []string{"."},
 			want: []string{"web.yaml", "apps/service.yaml", "flux/kustomization.yaml", "deep/deep.yaml"},
 			errs: []string{
 				"cycle/a/Kustomization: cannot be built: cycle detected: candidate root 'DIR/cycle/a' contains visited root 'DIR/cycle/a'",
-				"cycle/b/Kustomization: cannot be built: cycle detected: candidate root 'DIR/cycle/b' contains visited root 'DIR/cycle/b'",
 				"self/Kustomization: cannot be built: cycle detected: candidate root 'DIR/self' contains visited root 'DIR/self'",
 			},
 		},
