@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 )
 
 // library is the Rego that every policy is compiled beside.
@@ -128,11 +130,29 @@ func newQuery(compiler *ast.Compiler, pkg ast.Ref, rule string) (*query, error) 
 // libraryModules parses the shared library, anew for each compiler because
 // compiling changes modules.
 func libraryModules() (map[string]*ast.Module, error) {
+	sources, err := Library()
+	if err != nil {
+		return nil, err
+	}
 	modules := map[string]*ast.Module{}
+	for _, source := range sources {
+		module, err := ast.ParseModuleWithOpts(source.Name, source.Rego, parserOptions())
+		if err != nil {
+			return nil, fmt.Errorf("parse the library: %w", err)
+		}
+		modules[source.Name] = module
+	}
+	return modules, nil
+}
+
+// Library returns the Rego that every policy is compiled beside, for programs that
+// run the tests of policies.
+func Library() ([]v1alpha1.Module, error) {
 	files, err := fs.Glob(library, "workload/*.rego")
 	if err != nil {
 		return nil, fmt.Errorf("list the library: %w", err)
 	}
+	var sources []v1alpha1.Module
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.rego") {
 			continue
@@ -141,11 +161,7 @@ func libraryModules() (map[string]*ast.Module, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the library: %w", err)
 		}
-		module, err := ast.ParseModuleWithOpts(path.Join("lintel", file), string(source), parserOptions())
-		if err != nil {
-			return nil, fmt.Errorf("parse the library: %w", err)
-		}
-		modules[file] = module
+		sources = append(sources, v1alpha1.Module{Name: path.Join("lintel", file), Rego: string(source)})
 	}
-	return modules, nil
+	return sources, nil
 }

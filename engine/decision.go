@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 )
@@ -50,6 +51,10 @@ type Decision struct {
 	Revision string
 	// Object is what was judged.
 	Object ObjectRef
+	// Namespace is the Namespace object that was gone by, nil where none was known,
+	// and Time the time.
+	Namespace *Object
+	Time      time.Time
 	// Violations are sorted by severity, policy, path and message, without repeats.
 	Violations []Violation
 	// Errors are the policies that could not decide, by name.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -43,8 +42,10 @@ type Considered struct {
 
 // A Firing is one result of a rule.
 type Firing struct {
-	Rule  string // violation or patch
-	Title string // of the rule's METADATA; "" if it has none
+	Rule string // violation or patch
+	// Title, File and Row are those of the rule that wrote the result, which violation
+	// may only pass on. Title is from METADATA; "" if the rule has none.
+	Title string
 	File  string
 	Row   int
 	// Path and Text say what the result is about: the message of a violation, or
@@ -127,9 +128,13 @@ func (x *explainer) trace(ctx context.Context, req *Request, q *query, with sett
 		x.Errors = append(x.Errors, fmt.Errorf("%s: %w", q.name, err))
 	}
 	x.Reads, x.Scanned = append(x.Reads, t.result()...), x.Scanned || t.scanned
+	for i, f := range t.fired {
+		t.fired[i].rule = t.maker(f)
+	}
 	slices.SortStableFunc(t.fired, func(a, b fired) int { return a.rule.Loc().Row - b.rule.Loc().Row })
 	for _, f := range t.fired {
-		firing := Firing{Rule: q.name, File: f.rule.Loc().File, Row: f.rule.Loc().Row, Title: titleOf(f.rule)}
+		info := newRuleInfo(f.rule, q.name)
+		firing := Firing{Rule: q.name, File: info.File, Row: info.Row, Title: info.Title}
 		if err := describe(f.item, req.object, &firing); err != nil {
 			x.Errors = append(x.Errors, fmt.Errorf("%s: %w", q.name, err))
 		} else if firing.Text != "" {
@@ -178,16 +183,6 @@ func (c *change) text() string {
 		return c.op
 	}
 	return c.op + " " + cut(c.value.String(), 240)
-}
-
-// titleOf returns the title that a rule's METADATA gives it.
-func titleOf(r *ast.Rule) string {
-	for _, a := range r.Annotations {
-		if a.Title != "" {
-			return strings.TrimSpace(a.Title)
-		}
-	}
-	return ""
 }
 
 // setting says what decides how the policy is enforced in a request.

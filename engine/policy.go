@@ -139,6 +139,7 @@ func compilePolicy(src Policy) (_ *policy, err error) {
 	if err := p.compile(modules); err != nil {
 		return nil, err
 	}
+	p.info.Rules = readRules(modules)
 	p.canDeny = p.info.CanDeny()
 	p.readsManaged = mentions(modules, "managedFields")
 	p.readsNamespace = mentions(modules, "namespaceObject")
@@ -202,6 +203,11 @@ func (p *policy) configure(m Metadata, src Policy) (err error) {
 	if p.parameters, err = schema.complete(src.Spec.Parameters); err != nil {
 		return fmt.Errorf("spec.parameters: %w", err)
 	}
+	values, err := ast.JSON(p.parameters.Value)
+	if err != nil {
+		return fmt.Errorf("spec.parameters: %w", err)
+	}
+	p.info.Values, _ = values.(map[string]any)
 	for i, s := range spec.Scopes {
 		scope, err := newScope(s)
 		if err != nil {

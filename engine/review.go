@@ -18,7 +18,7 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 	if req == nil {
 		return nil, errors.New("review: there is no request")
 	}
-	d := &Decision{Revision: s.revision, Object: req.Ref()}
+	d := &Decision{Revision: s.revision, Object: req.Ref(), Namespace: req.ns, Time: req.time}
 	if d.Passed = s.passes(req); d.Passed != "" {
 		return d, nil
 	}
@@ -133,7 +133,7 @@ func (s *Set) consider(p *policy, r *Request) (with settings, matches bool, excu
 // about, because of err: each policy that matches it could not decide, and its
 // onError says what becomes of the request.
 func (s *Set) Undecided(req *Request, err error) *Decision {
-	d := &Decision{Revision: s.revision, Object: req.Ref()}
+	d := &Decision{Revision: s.revision, Object: req.Ref(), Namespace: req.ns, Time: req.time}
 	if d.Passed = s.passes(req); d.Passed != "" {
 		return d
 	}

@@ -184,6 +184,8 @@ type Info struct {
 	Controlled  bool                 // it denies what built-in controllers make, too
 	Match       v1alpha1.Match
 	Parameters  map[string]any // the schema of its parameters; nil if it has none
+	Values      map[string]any // its parameters as they are in force, without scopes
+	Rules       []RuleInfo     // those whose results it reports
 	Inventory   []InventoryKind
 	// Reviews and PatchesObjects say which kinds of rule it has.
 	Reviews, PatchesObjects bool

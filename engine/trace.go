@@ -26,7 +26,8 @@ type tracer struct {
 	object *ast.Term
 	paths  map[ast.Value]Path // of what the object is made of
 	reads  map[string]Read    // by path
-	fired  []fired
+	fired  []fired            // what the rule that is asked yielded
+	made   []fired            // what others of its package did, that have messages
 	// scanned says that the object was searched for secrets.
 	scanned bool
 }
@@ -78,8 +79,14 @@ func (t *tracer) Config() topdown.TraceConfig { return topdown.TraceConfig{} }
 func (t *tracer) TraceEvent(e topdown.Event) {
 	switch n := e.Node.(type) {
 	case *ast.Rule:
-		if e.Op == topdown.ExitOp && n.Ref().GroundPrefix().HasPrefix(t.own) {
+		if e.Op != topdown.ExitOp {
+			return
+		}
+		ref := n.Ref().GroundPrefix()
+		if ref.HasPrefix(t.own) {
 			t.fire(&e, n)
+		} else if ref.HasPrefix(t.own[:len(t.own)-1]) && hasMessage(n) {
+			t.made = append(t.made, fired{n, e.Plug(n.Head.Key)})
 		}
 	case *ast.Expr:
 		if e.Op == topdown.EvalOp {
@@ -101,6 +108,20 @@ func (t *tracer) fire(e *topdown.Event, rule *ast.Rule) {
 		t.fired = append(t.fired, fired{rule, item})
 		return nil
 	})
+}
+
+// maker returns the rule that an item comes from: where the rule that is asked
+// only passes it on, the one that wrote its message.
+func (t *tracer) maker(f fired) *ast.Rule {
+	if hasMessage(f.rule) {
+		return f.rule
+	}
+	for _, m := range t.made {
+		if sameTerm(child(m.item, "msg"), child(f.item, "msg")) && sameTerm(child(m.item, "path"), child(f.item, "path")) {
+			return m.rule
+		}
+	}
+	return f.rule
 }
 
 // expression notes what an expression is about to read.

@@ -28,6 +28,8 @@ type regoFolder struct {
 	name    string // the policy's
 	path    string // as errors show it
 	modules []v1alpha1.Module
+	tests   []v1alpha1.Module // only where proofs are read
+	samples []Sample          // the same
 }
 
 // A folder is what was read of a folder of policies.
@@ -38,7 +40,8 @@ type folder struct {
 
 // readFolder reads the files of dir and of all folders in it, in the order of
 // their names, and returns what could be read beside an error for each that could not.
-func readFolder(dir string) (folder, []error) {
+// With proofs it reads tests and samples in the place of objects.
+func readFolder(dir string, proofs bool) (folder, []error) {
 	top, err := filepath.Abs(dir)
 	if err != nil {
 		return folder{}, []error{fmt.Errorf("find folder %s: %w", dir, err)}
@@ -48,7 +51,7 @@ func readFolder(dir string) (folder, []error) {
 		return folder{}, []error{fmt.Errorf("open folder of policies %s: %w", dir, cause(err))}
 	}
 	defer root.Close()
-	w := walker{dir: dir, root: root, top: filepath.Base(top)}
+	w := walker{dir: dir, root: root, top: filepath.Base(top), proofs: proofs}
 	w.walk(".", 0)
 	return w.folder, w.errs
 }
@@ -58,6 +61,7 @@ type walker struct {
 	dir     string   // as it was given
 	root    *os.Root // the same; nothing outside it is opened
 	top     string   // its name
+	proofs  bool     // whether tests and samples are read, or else objects
 	entries int      // met so far
 	errs    []error
 	folder
@@ -77,15 +81,34 @@ func (w *walker) walk(name string, depth int) {
 	for _, e := range entries {
 		inner := filepath.Join(name, e.Name())
 		switch {
-		case strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata":
+		case strings.HasPrefix(e.Name(), "."):
+		case e.Name() == "testdata":
+			w.testdata(inner, e, depth, &rego)
 		case e.IsDir():
 			w.walk(inner, depth+1)
-		case e.Type()&fs.ModeSymlink != 0 || isRead(e.Name()):
+		case e.Type()&fs.ModeSymlink != 0 || w.isRead(e.Name()):
 			w.file(inner, e.Type(), &rego)
 		}
 	}
 	if len(rego.modules) > 0 {
 		w.rego = append(w.rego, rego)
+	}
+}
+
+// testdata reads the samples of a policy.
+func (w *walker) testdata(name string, entry fs.DirEntry, depth int, rego *regoFolder) {
+	if !w.proofs || !entry.IsDir() {
+		return
+	}
+	entries, err := w.list(name, depth+1)
+	if err != nil {
+		w.fail(name, err)
+		return
+	}
+	for _, e := range entries {
+		if inner := filepath.Join(name, e.Name()); isSample(inner) {
+			w.file(inner, e.Type(), rego)
+		}
 	}
 }
 
@@ -111,7 +134,10 @@ func (w *walker) list(name string, depth int) ([]fs.DirEntry, error) {
 }
 
 // isRead reports whether a file of that name says something.
-func isRead(name string) bool {
+func (w *walker) isRead(name string) bool {
+	if w.proofs {
+		return strings.HasSuffix(name, ".rego") || isSample(name)
+	}
 	return isRego(name) || slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name))
 }
 
@@ -123,7 +149,11 @@ func (w *walker) file(name string, mode fs.FileMode, rego *regoFolder) {
 		w.fail(name, err)
 	case isRego(name):
 		rego.modules = append(rego.modules, v1alpha1.Module{Name: filepath.Join(w.dir, name), Rego: string(data)})
-	case isRead(name):
+	case w.proofs && strings.HasSuffix(name, ".rego"):
+		rego.tests = append(rego.tests, v1alpha1.Module{Name: filepath.Join(w.dir, name), Rego: string(data)})
+	case w.proofs && isSample(name):
+		rego.samples = append(rego.samples, samplesOf(filepath.Join(w.dir, name), data)...)
+	case w.isRead(name):
 		w.documents = append(w.documents, split(filepath.Join(w.dir, name), data)...)
 	}
 }
@@ -137,7 +167,7 @@ func (w *walker) content(name string, mode fs.FileMode) ([]byte, error) {
 			return nil, errors.New("is a symbolic link that leads nowhere or out of the folder")
 		case info.IsDir():
 			return nil, errors.New("is a symbolic link to a folder, which is not followed: name that folder itself")
-		case !isRead(name):
+		case !w.isRead(name):
 			return nil, nil
 		}
 		mode = info.Mode()

@@ -33,7 +33,7 @@ import (
 // The error joins one for each thing that is wrong, with file and line; the Source
 // has all the rest. It is an error if dir has neither policies nor exceptions.
 func Load(dir string) (Source, error) {
-	f, errs := readFolder(dir)
+	f, errs := readFolder(dir, false)
 	a := assembly{combination: newCombination(), used: map[string]bool{}, folders: map[string]regoFolder{}}
 	for _, r := range f.rego {
 		a.folder(r)
@@ -68,7 +68,7 @@ func (a *assembly) folder(r regoFolder) {
 	have, ok := a.folders[r.name]
 	switch {
 	case !validName.MatchString(r.name):
-		a.errs = append(a.errs, fmt.Errorf("%s: %q is no name for a policy: small letters, digits and - are", r.path, r.name))
+		a.errs = append(a.errs, invalidName(r))
 	case ok:
 		a.errs = append(a.errs, clash(r.name, have.path, r.path))
 		a.clashing[r.name] = true

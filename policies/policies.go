@@ -18,9 +18,9 @@ import (
 	"github.com/lintel-policy/lintel/engine"
 )
 
-// library has one folder for each policy. Their tests and test data stay out of use.
+// library has one folder for each policy, with the tests and samples that prove it.
 //
-//go:embed */*.rego
+//go:embed */*.rego */testdata/*.yaml
 var library embed.FS
 
 // EmbeddedOrigin is where the policies of the library come from, in error messages

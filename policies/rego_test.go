@@ -11,12 +11,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/format"
 	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/tester"
 
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/policies"
+	"github.com/lintel-policy/lintel/verify"
 )
 
 // libraryFolder has the Rego that every policy is compiled beside.
@@ -37,57 +38,52 @@ func regoFolders(t *testing.T) []string {
 	return slices.Compact(folders)
 }
 
-// TestRego runs the tests that stand beside the policies, with built-in errors as
-// errors, and asks that they cover every line.
-func TestRego(t *testing.T) {
-	for _, folder := range regoFolders(t) {
-		t.Run(filepath.Base(folder), func(t *testing.T) {
-			modules := parseFolder(t, folder)
-			coverage := cover.New()
-			runner := tester.NewRunner().
-				SetCompiler(strictCompiler()).
-				SetModules(withLibrary(t, modules)).
-				AddCustomBuiltins(customBuiltins()).
-				RaiseBuiltinErrors(true).
-				SetTimeout(time.Minute). // for one table, on a busy machine and with -race
-				SetCoverageQueryTracer(coverage).
-				SetCoverageRuns(nil)
-			runRego(t, runner)
-			checkCoverage(t, coverage, modules)
+// TestPolicies runs what proves the library: tests that cover every line, and samples,
+// of which nothing is vacuous.
+func TestPolicies(t *testing.T) {
+	suites, err := policies.LoadSuites(".")
+	if err != nil {
+		t.Fatalf("LoadSuites(...): %v", err)
+	}
+	for _, suite := range suites {
+		t.Run(suite.Policy.Name, func(t *testing.T) {
+			passes(t, verify.Run(t.Context(), provers(), suite))
 		})
 	}
 }
 
-func runRego(t *testing.T, runner *tester.Runner) {
-	t.Helper()
-	results, err := runner.RunTests(t.Context(), nil)
+// TestSharedLibrary runs the tests of the Rego that every policy is compiled beside.
+func TestSharedLibrary(t *testing.T) {
+	modules, err := engine.Library()
+	if err != nil {
+		t.Fatalf("Library(): %v", err)
+	}
+	var tests []v1alpha1.Module
+	for file, source := range sources(t, libraryFolder) {
+		if strings.HasSuffix(file, "_test.rego") {
+			tests = append(tests, v1alpha1.Module{Name: file, Rego: string(source)})
+		}
+	}
+	r, err := verify.RunTests(t.Context(), provers(), modules, tests)
 	if err != nil {
 		t.Fatalf("RunTests(...): %v", err)
 	}
-	n := 0
-	for r := range results {
-		n++
-		if !r.Pass() {
-			t.Errorf("%s", r)
-		}
-	}
-	if n == 0 {
-		t.Error("there is no test")
-	}
+	passes(t, r)
 }
 
-// checkCoverage reports the lines of the modules that no test reached.
-func checkCoverage(t *testing.T, coverage *cover.Cover, modules map[string]*ast.Module) {
+// provers asks for every line; the time is for one table, on a busy machine and with -race.
+func provers() verify.Config { return verify.Config{Timeout: time.Minute, Coverage: 100} }
+
+func passes(t *testing.T, r *verify.Result) {
 	t.Helper()
-	report := coverage.Report(modules)
-	for file, r := range report.Files {
-		if modules[file] == nil || strings.HasSuffix(file, "_test.rego") {
-			continue
-		}
-		for _, lines := range r.NotCovered {
-			t.Errorf("%s:%d-%d is reached by no test", file, lines.Start.Row, lines.End.Row)
-		}
+	if r.Passed() && len(r.Cases) > 0 {
+		return
 	}
+	var text strings.Builder
+	if err := verify.Write(&text, "text", []*verify.Result{r}, false); err != nil {
+		t.Fatalf("Write(...): %v", err)
+	}
+	t.Errorf("it does not pass, or has no tests:\n%s", text.String())
 }
 
 // TestRegoCompiles compiles each policy as `opa check --strict` does.
@@ -185,23 +181,6 @@ func titleOf(rule *ast.Rule) string {
 
 func strictCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(engine.Capabilities()).WithStrict(true)
-}
-
-// customBuiltins returns the engine's own functions as the runner takes them.
-func customBuiltins() []*tester.Builtin {
-	var builtins []*tester.Builtin
-	for _, b := range engine.Builtins() {
-		function := &rego.Function{Name: b.Decl.Name, Decl: b.Decl.Decl}
-		call := func(bctx rego.BuiltinContext, operands []*ast.Term) (result *ast.Term, err error) {
-			err = b.Func(bctx, operands, func(t *ast.Term) error {
-				result = t
-				return nil
-			})
-			return result, err
-		}
-		builtins = append(builtins, &tester.Builtin{Decl: b.Decl, Func: rego.FunctionDyn(function, call)})
-	}
-	return builtins
 }
 
 // sources returns the Rego of a folder by file.

@@ -3,7 +3,6 @@ package policies_test
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,40 +10,40 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/policies"
+	"github.com/lintel-policy/lintel/verify"
 )
 
-// A sample is one document of a file in testdata, with what its comments say that
-// the policy of the folder finds in it.
+// A sample is an object of the testdata of a policy.
 type sample struct {
 	name   string
 	object object
-	want   []string // path: message
 }
 
-// wantComment begins a line of a sample that says what is found in it.
-const wantComment = "# want: "
-
-// samples returns those of a policy whose file has a name of this pattern.
-func samples(t testing.TB, policy, pattern string) []sample {
+// samples returns the good or the bad ones of a policy.
+func samples(t testing.TB, policy string, good bool) []sample {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(policy, "testdata", pattern))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("list the samples %s of %s: %v, %d files", pattern, policy, err, len(files))
+	suites, err := policies.EmbeddedSuites()
+	if err != nil {
+		t.Fatalf("EmbeddedSuites(): %v", err)
 	}
 	var found []sample
-	for _, file := range files {
-		for i, text := range strings.Split(readFile(t, file), "\n---\n") {
-			s := sample{object: fromYAML(t, text)}
-			s.name = fmt.Sprintf("%s#%d %s", file, i+1, s.object["kind"])
-			for line := range strings.Lines(text) {
-				if want, ok := strings.CutPrefix(strings.TrimRight(line, "\n"), wantComment); ok {
-					s.want = append(s.want, want)
-				}
+	for _, suite := range suites {
+		for _, s := range suite.Samples {
+			if suite.Policy.Name == policy && s.Good == good {
+				found = append(found, sample{fmt.Sprintf("%s:%d", s.File, s.Line), fromYAML(t, s.Text)})
 			}
-			found = append(found, s)
 		}
 	}
+	if len(found) == 0 {
+		t.Fatalf("policy %s has no samples", policy)
+	}
 	return found
+}
+
+func allSamples(t testing.TB, policy string) []sample {
+	t.Helper()
+	return append(samples(t, policy, true), samples(t, policy, false)...)
 }
 
 // decide returns what set decides about the creation of an object, as it is and
@@ -84,25 +83,13 @@ func findings(d *engine.Decision, policy string) []string {
 	return lines
 }
 
-func TestGoodSamples(t *testing.T) {
+// TestBadSamplesAreDenied asks that a bad sample is denied, and that it is said how to
+// put right what is found.
+func TestBadSamplesAreDenied(t *testing.T) {
 	set := library(t)
 	for _, name := range names() {
-		for _, s := range samples(t, name, "good*.yaml") {
-			if diff := cmp.Diff(s.want, findings(decide(t, set, s.object), name)); diff != "" {
-				t.Errorf("%s: nothing is wrong with it: -want, +got:\n%s", s.name, diff)
-			}
-		}
-	}
-}
-
-func TestBadSamples(t *testing.T) {
-	set := library(t)
-	for _, name := range names() {
-		for _, s := range samples(t, name, "bad*.yaml") {
+		for _, s := range samples(t, name, false) {
 			d := decide(t, set, s.object)
-			if diff := cmp.Diff(s.want, findings(d, name)); diff != "" || len(s.want) == 0 {
-				t.Errorf("%s: -want, +got:\n%s", s.name, diff)
-			}
 			if d.Allowed() {
 				t.Errorf("%s: it is not denied", s.name)
 			}
@@ -120,14 +107,14 @@ func TestBadSamples(t *testing.T) {
 func TestSamplesOfEveryKind(t *testing.T) {
 	needsNone := map[string][]string{"probes": {"Job", "CronJob"}}
 	for _, info := range library(t).Policies() {
-		for _, pattern := range []string{"good*.yaml", "bad*.yaml"} {
+		for _, good := range []bool{true, false} {
 			have := map[string]bool{}
-			for _, s := range samples(t, info.Name, pattern) {
+			for _, s := range samples(t, info.Name, good) {
 				have[s.object["kind"].(string)] = true
 			}
 			for kind := range workloadsOf(info) {
 				if !have[kind] && !slices.Contains(needsNone[info.Name], kind) {
-					t.Errorf("%s: there is no sample %s of a %s", info.Name, pattern, kind)
+					t.Errorf("%s: there is no sample of a %s, good: %v", info.Name, kind, good)
 				}
 			}
 		}
@@ -147,32 +134,16 @@ func workloadsOf(info engine.Info) map[string]bool {
 	return kinds
 }
 
-// TestPatchedSamples asks that patching settles, adds no violation, and that what
-// it makes of an object is left alone the next time.
+// TestPatchedSamples asks that what all policies together make of an object in a
+// namespace with labels settles, and brings about no violation.
 func TestPatchedSamples(t *testing.T) {
 	set := library(t)
 	namespace := fromYAML(t, "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {environment: staging, team: shop}}}")
 	for _, name := range names() {
-		for _, s := range append(samples(t, name, "good*.yaml"), samples(t, name, "bad*.yaml")...) {
-			first, err := set.Patch(t.Context(), request(t, s.object).In(objectOf(t, namespace)), nil)
-			if err != nil || len(first.Errors) > 0 || len(first.Warnings) > 0 {
-				t.Fatalf("%s: Patch(...): %v, %v, %v", s.name, err, first.Errors, first.Warnings)
-			}
-			again, err := set.Patch(t.Context(), first.Request, nil)
-			if err != nil || again.Patch != nil {
-				t.Errorf("%s: patching what was patched: %v, %s", s.name, err, again.Patch)
-			}
-			after, err := set.Review(t.Context(), first.Request, nil)
-			if err != nil {
-				t.Fatalf("%s: Review(...): %v", s.name, err)
-			}
-			before := decide(t, set, s.object)
-			for _, v := range after.Violations {
-				if !slices.ContainsFunc(before.Violations, func(b engine.Violation) bool {
-					return b.Policy == v.Policy && b.Path.String() == v.Path.String()
-				}) {
-					t.Errorf("%s: patching brought about %s: %s", s.name, v.Path, v.Message)
-				}
+		for _, s := range allSamples(t, name) {
+			unsettled, err := verify.Settles(t.Context(), set, request(t, s.object).In(objectOf(t, namespace)), nil)
+			if err != nil || len(unsettled) > 0 {
+				t.Errorf("%s: Settles(...): %v, %q", s.name, err, unsettled)
 			}
 		}
 	}
@@ -183,7 +154,7 @@ func TestPatchedSamples(t *testing.T) {
 func TestSameVerdictInEveryCarrier(t *testing.T) {
 	set := library(t)
 	for _, name := range []string{"probes", "resources", "required-labels"} {
-		for _, s := range append(samples(t, name, "good*.yaml"), samples(t, name, "bad*.yaml")...) {
+		for _, s := range allSamples(t, name) {
 			template, ok := templateOf(s.object)
 			if !ok {
 				continue

@@ -15,9 +15,15 @@ type Format interface {
 type Config struct {
 	// Colour permits colours where the format has any.
 	Colour bool
-	// Explain adds to each violation how to put it right, where the format leaves
-	// that out otherwise.
-	Explain bool
+	// NoFix leaves out of text how to put violations right.
+	NoFix bool
+	// Quiet has text say nothing where nobody has to be told of anything.
+	Quiet bool
+	// Folder is the absolute path that the names of files are relative to. SARIF
+	// says it; if "", it does not.
+	Folder string
+	// Version is that of the program. SARIF says it; if "", it does not.
+	Version string
 }
 
 // New returns the format of a name, which is one of [Formats].
@@ -26,8 +32,8 @@ func New(name string, cfg Config) (Format, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("format %q is unknown: it is one of %q", name, Formats())
 	}
-	return []Format{&text{cfg}, jsonFormat{}}[i], nil
+	return []Format{&text{cfg}, jsonFormat{}, &sarif{cfg}, junit{}, github{}, baselineFormat{}}[i], nil
 }
 
 // Formats returns the names of the formats, the default first.
-func Formats() []string { return []string{"text", "json"} }
+func Formats() []string { return []string{"text", "json", "sarif", "junit", "github", "baseline"} }

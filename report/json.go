@@ -25,6 +25,7 @@ type document struct {
 	Excused     []jsonExcuse `json:"excused"`
 	Warnings    []jsonNote   `json:"warnings"`
 	Assumptions []string     `json:"assumptions"`
+	Baseline    *Comparison  `json:"baseline,omitempty"`
 	Summary     Summary      `json:"summary"`
 }
 
@@ -41,6 +42,7 @@ type jsonResult struct {
 	Details     json.RawMessage      `json:"details,omitempty"`
 	Existing    bool                 `json:"existing,omitempty"`
 	Controlled  bool                 `json:"controlled,omitempty"`
+	Baseline    bool                 `json:"baseline,omitempty"` // whether the baseline has it
 }
 
 type jsonPatch struct {
@@ -86,7 +88,8 @@ func (jsonFormat) Write(w io.Writer, r *Report) error { return EncodeJSON(w, new
 func newDocument(r *Report) document {
 	doc := document{
 		Revision: r.Revision, Results: []jsonResult{}, Patches: []jsonPatch{}, Errors: []jsonError{},
-		Passed: []jsonPassed{}, Excused: []jsonExcuse{}, Warnings: []jsonNote{}, Assumptions: append([]string{}, r.Assumptions...), Summary: r.Summary(),
+		Passed: []jsonPassed{}, Excused: []jsonExcuse{}, Warnings: []jsonNote{}, Assumptions: append([]string{}, r.Assumptions...),
+		Baseline: r.Baseline, Summary: r.Summary(),
 	}
 	for _, e := range r.AllErrors() {
 		doc.Errors = append(doc.Errors, jsonError{e.Source.File, e.Source.Line, e.Policy, e.Object, e.OnError, e.Message})
@@ -105,7 +108,7 @@ func (doc *document) add(o *Object) {
 		doc.Results = append(doc.Results, jsonResult{
 			Policy: v.Policy, Enforcement: v.Enforcement, Severity: v.Severity, Message: v.Message, Path: v.Path.String(),
 			Subject: v.Subject, Object: o.Ref, Source: v.Source.orNil(), Fix: v.Fix, Details: v.Details,
-			Existing: v.Existing, Controlled: v.Controlled,
+			Existing: v.Existing, Controlled: v.Controlled, Baseline: v.Old,
 		})
 	}
 	for _, p := range o.Patches {

@@ -1,8 +1,12 @@
-// Package report writes what policies found: text for people, JSON for programs.
+// Package report writes what policies found: text for people, and JSON, SARIF,
+// JUnit's XML and GitHub's annotations for programs.
 //
 // A [Report] is what one run found, in the order of the objects. A [Format] writes
-// it; [New] knows them by name. Which of the findings count as a failure is not
-// decided here: a Report counts, its caller draws the conclusion.
+// it; [New] knows them by name. Which of the findings count as a failure is said
+// by [Report.FailOn], and all formats go by it; the exit code is the caller's.
+//
+// A [Baseline] holds findings that were there before. What is in it is told of,
+// and fails nothing.
 //
 // Text that comes from objects may be hostile. No format writes a character that
 // would move a terminal's cursor or change the direction of text.
@@ -21,6 +25,8 @@ import (
 type Report struct {
 	// Revision is that of the set of policies.
 	Revision string
+	// Policies are those of the set, by name.
+	Policies []Policy
 	// Objects are all that were judged or passed, in order.
 	Objects []Object
 	// Errors are what kept the run from telling: of files, of objects, of policies.
@@ -31,6 +37,21 @@ type Report struct {
 	Assumptions []string
 	// Skipped is how many documents were no Kubernetes objects.
 	Skipped int
+	// FailOn is which findings fail the run. If "", those that deny.
+	FailOn FailOn
+	// Baseline says how the findings compare with a baseline; nil without one.
+	Baseline *Comparison
+}
+
+// A Policy is what a report says of one policy that it was made with.
+type Policy struct {
+	Name        string
+	Title       string
+	Description string
+	Severity    engine.Severity
+	Category    string
+	Enforcement v1alpha1.Enforcement
+	HelpURI     string // of its page; may be empty
 }
 
 // An Object is what was found of one object.
@@ -47,6 +68,8 @@ type Object struct {
 	Err error
 	// Passed says why no policy was asked; "" if policies were.
 	Passed string
+	// Asked are the names of the policies that were asked, sorted.
+	Asked []string
 	// Excused are the exceptions that kept a policy from being asked.
 	Excused []engine.Excuse
 }
@@ -55,6 +78,8 @@ type Object struct {
 type Violation struct {
 	engine.Violation
 	Source Source // of the nearest ancestor of the path that the file has
+	// Old is whether the baseline has it, so that it fails nothing.
+	Old bool
 }
 
 // A Source is a place in a file. The zero Source is of what comes from no file.
@@ -93,9 +118,9 @@ func NewObject(d *engine.Decision, m *engine.Mutation, at func(engine.Path) Sour
 	if at == nil {
 		at = func(engine.Path) Source { return Source{} }
 	}
-	o := Object{Ref: d.Object, Source: at(nil), Passed: d.Passed, Excused: d.Excused}
+	o := Object{Ref: d.Object, Source: at(nil), Passed: d.Passed, Asked: d.Evaluated, Excused: d.Excused}
 	for _, v := range d.Violations {
-		o.Violations = append(o.Violations, Violation{v, at(v.Path)})
+		o.Violations = append(o.Violations, Violation{Violation: v, Source: at(v.Path)})
 	}
 	o.Errors = slices.Clone(d.Errors)
 	if m != nil {
@@ -125,60 +150,6 @@ func (o *Object) add(m *engine.Mutation) {
 	slices.SortStableFunc(o.Errors, func(a, b *engine.PolicyError) int { return cmp.Compare(a.Policy, b.Policy) })
 }
 
-// with returns the violations of one enforcement.
-func (o *Object) with(e v1alpha1.Enforcement) []Violation {
-	var found []Violation
-	for _, v := range o.Violations {
-		if v.Enforcement == e {
-			found = append(found, v)
-		}
-	}
-	return found
-}
-
-// A Summary counts objects: one that is denied and warned about counts as both.
-type Summary struct {
-	Objects int `json:"objects"`
-	Denied  int `json:"denied"`
-	Warned  int `json:"warned"`
-	Patched int `json:"patched"`
-	// Passed are those that no policy was asked about, because of their namespace.
-	Passed int `json:"passed"`
-	// Excused are those that an exception kept a policy from being asked about.
-	Excused int `json:"excused"`
-	// Undecided are those that could not be judged, or that would be refused because
-	// a policy could not decide.
-	Undecided int `json:"undecided"`
-	// Skipped is how many documents were no Kubernetes objects.
-	Skipped int `json:"skipped"`
-}
-
-// Summary counts what is in the report.
-func (r *Report) Summary() Summary {
-	s := Summary{Objects: len(r.Objects), Skipped: r.Skipped}
-	for i := range r.Objects {
-		o := &r.Objects[i]
-		s.Denied += one(len(o.with(v1alpha1.Deny)) > 0)
-		s.Warned += one(len(o.with(v1alpha1.Warn)) > 0 || o.hasError(v1alpha1.OnErrorAllow))
-		s.Patched += one(slices.ContainsFunc(o.Patches, func(p Patch) bool { return p.Mode == v1alpha1.PatchApply }))
-		s.Passed += one(o.Passed != "")
-		s.Excused += one(len(o.Excused) > 0)
-		s.Undecided += one(o.Err != nil || o.hasError(v1alpha1.OnErrorDeny))
-	}
-	return s
-}
-
-func one(is bool) int {
-	if is {
-		return 1
-	}
-	return 0
-}
-
-func (o *Object) hasError(onError v1alpha1.OnError) bool {
-	return slices.ContainsFunc(o.Errors, func(e *engine.PolicyError) bool { return e.OnError == onError })
-}
-
 // AllErrors returns the errors of the run, those of its objects included.
 func (r *Report) AllErrors() []Error {
 	all := slices.Clone(r.Errors)
@@ -192,4 +163,22 @@ func (r *Report) AllErrors() []Error {
 		}
 	}
 	return all
+}
+
+// untold reports whether the run could not tell because of it, and not just that
+// a policy was left out, in judging or in patching.
+func (e Error) untold() bool {
+	return e.Object == nil || e.Policy == "" || e.OnError == v1alpha1.OnErrorDeny
+}
+
+// text says what of which object and policy could not be told.
+func (e Error) text() string {
+	var text string
+	if e.Object != nil {
+		text = e.Object.Printable() + ": "
+	}
+	if e.Policy != "" {
+		text += "policy " + e.Policy + ": "
+	}
+	return text + e.Message
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,12 +56,13 @@ func TestText(t *testing.T) {
 			report: report.Report{Revision: "0123456789ab", Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{
 				denied, violation("resources", v1alpha1.Deny, "no request", "spec", "containers", 1), violation("resources", v1alpha1.Deny, "no team", "metadata"),
 			}}, nil, at)}},
-			want: `Deployment shop/web breaks 2 policies (3 violations):
+			cfg: report.Config{NoFix: true},
+			want: `denied: Deployment shop/web breaks 2 policies (3 violations):
   probes     spec.containers[0]: no probe
   resources  spec.containers[1]: no request
-    at web.yaml:4
+    at web.yaml:4, high severity
   resources  metadata: no team
-    at web.yaml:2
+    at web.yaml:2, high severity
 
 1 object: 1 denied
 policies 0123456
@@ -71,33 +73,68 @@ policies 0123456
 			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{
 				{Policy: "probes", Enforcement: v1alpha1.Warn, Message: "no probe", Existing: true},
 			}}, nil, nil)}},
-			want: `Deployment shop/web breaks 1 policy (1 violation), admitted with a warning:
+			want: `warned: Deployment shop/web breaks 1 policy (1 violation):
   probes  no probe (as before)
 
 1 object: 0 denied, 1 warned about
 policies 
 `,
 		},
-		"Explained": {
-			reason: "How to put it right may be lines of YAML, which stay aligned.",
-			cfg:    report.Config{Explain: true},
-			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{denied}}, nil, at)}},
-			want: `Deployment shop/web breaks 1 policy (1 violation):
-  probes  spec.containers[0]: no probe
+		"Fixes": {
+			reason: "How to put it right may be lines of YAML, which stay aligned, and which are shown once.",
+			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{
+				denied, violation("probes", v1alpha1.Deny, "no other probe", "spec", "containers", 0),
+				{Policy: "resources", Enforcement: v1alpha1.Deny, Severity: engine.Low, Message: "no limit", Fix: "say one"},
+			}}, nil, at)}},
+			want: `denied: Deployment shop/web breaks 2 policies (3 violations):
+  probes     spec.containers[0]: no probe
+    at web.yaml:4, high severity
     fix: mend it
          like this
-    at web.yaml:4
+  probes     spec.containers[0]: no other probe
+    at web.yaml:4, high severity
+    fix: as above
+  resources  no limit
+    at web.yaml:1, low severity
+    fix: say one
 
 1 object: 1 denied
 policies 
 `,
 		},
+		"Recorded": {
+			reason: "What is only recorded is counted, for --fail-on dryrun fails on it.",
+			cfg:    report.Config{NoFix: true},
+			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{
+				violation("probes", v1alpha1.DryRun, "no probe"),
+			}}, nil, at)}},
+			want: `recorded: Deployment shop/web breaks 1 policy (1 violation):
+  probes  no probe
+    at web.yaml:1, high severity
+
+1 object: 0 denied, 1 recorded
+policies 
+`,
+		},
+		"QuietlyWell": {
+			reason: "Who asked for quiet hears nothing of patches and records.",
+			cfg:    report.Config{Quiet: true},
+			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{
+				violation("probes", v1alpha1.DryRun, "no probe"),
+			}}, &engine.Mutation{Policies: []string{"a"}, Patch: json.RawMessage(`[]`)}, at)}, Assumptions: []string{"the moon is green"}},
+		},
+		"QuietlyUndecided": {
+			reason: "Quiet is for what is well, and nobody knows that of this.",
+			cfg:    report.Config{Quiet: true},
+			report: report.Report{Errors: []report.Error{{Message: "unreadable"}}},
+			want:   "0 objects: 0 denied; 1 error\npolicies \n",
+		},
 		"Coloured": {
 			reason: "Colours are outside of what is said.",
-			cfg:    report.Config{Colour: true},
+			cfg:    report.Config{Colour: true, NoFix: true},
 			report: report.Report{Objects: []report.Object{report.NewObject(&engine.Decision{Object: web, Violations: []engine.Violation{denied}}, nil, at)}},
-			want: "\x1b[1;31mDeployment shop/web breaks 1 policy (1 violation):\x1b[0m\n" +
-				"  probes  spec.containers[0]: no probe\n\x1b[2m    at web.yaml:4\x1b[0m\n\n1 object: 1 denied\npolicies \n",
+			want: "\x1b[1;31mdenied: Deployment shop/web breaks 1 policy (1 violation):\x1b[0m\n" +
+				"  probes  spec.containers[0]: no probe\n\x1b[2m    at web.yaml:4, high severity\x1b[0m\n\n1 object: 1 denied\npolicies \n",
 		},
 		"Patched": {
 			reason: "Patches name their policies and fields, and long values are cut.",
@@ -167,9 +204,13 @@ func TestTextHasEveryViolation(t *testing.T) {
 	}
 }
 
-func TestHostileText(t *testing.T) {
-	t.Parallel()
-	hostile := "a\x1b[2J\r\u009b31m\u202e\u2028\x7f\xff<&>\"\U000e0041z"
+// hostile is text that obeys nobody: escapes of terminals, controls, overrides of
+// direction, bytes that are no UTF-8, XML, and commands of CI runners.
+const hostile = "a\x1b[2J\r\u009b31m\u202e\u2028\x7f\xff<&>\"\U000e0041z]]>\uffff##[add-mask]x\n::stop-commands::y,file=z"
+
+// hostileReport returns a report whose every text is hostile.
+func hostileReport(t *testing.T) *report.Report {
+	t.Helper()
 	object := engine.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Namespace: hostile, Name: hostile}
 	v := engine.Violation{
 		Policy: "a", Enforcement: v1alpha1.Deny, Severity: engine.High, Message: hostile, Path: engine.Path{hostile, 0},
@@ -179,17 +220,24 @@ func TestHostileText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &report.Report{
+	return &report.Report{
 		Objects: []report.Object{
 			report.NewObject(&engine.Decision{Object: object, Violations: []engine.Violation{v}}, &engine.Mutation{
 				Policies: []string{"a"}, Patch: patch, Warnings: []string{hostile},
 			}, func(engine.Path) report.Source { return report.Source{File: hostile, Line: 1} }),
 			{Ref: object, Passed: hostile},
+			{Ref: object, Excused: []engine.Excuse{{Policy: "b", Exception: hostile}}},
 		},
-		Errors: []report.Error{{Message: hostile, Object: &object}}, Warnings: []report.Note{{Message: hostile}}, Assumptions: []string{hostile},
+		Policies: []report.Policy{{Name: "a", Title: hostile, Description: hostile, Category: hostile}},
+		Warnings: []report.Note{{Message: hostile}}, Assumptions: []string{hostile},
 	}
+}
+
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	r := hostileReport(t)
 	for _, format := range report.Formats() {
-		got := write(t, format, report.Config{Explain: true}, r)
+		got := write(t, format, report.Config{}, r)
 		for _, char := range got {
 			if s := string(char); s != "\n" && engine.Printable(s) != s {
 				t.Errorf("%s has the character %U", format, char)
@@ -202,6 +250,25 @@ func TestHostileText(t *testing.T) {
 	}
 	if want := strings.ToValidUTF8(hostile, "\ufffd"); len(back.Results) != 1 || back.Results[0].Message != want {
 		t.Errorf("message out of JSON: got %+q, want %+q", back.Results, want)
+	}
+}
+
+// TestHostileCommands holds GitHub's runner to the commands that are meant: it takes
+// what follows "::" at the start of a line for one, and "##[" anywhere else.
+func TestHostileCommands(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSuffix(write(t, "github", report.Config{}, hostileReport(t)), "\n"), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("got %d lines, want one for the warning, for the violation and to count:\n%q", len(lines), lines)
+	}
+	command := regexp.MustCompile(`^::(error|warning) (file=[^:,]+,line=1,)?title=[^:,]+::[^\r\n]+$`)
+	for _, line := range lines[:2] {
+		if !command.MatchString(line) {
+			t.Errorf("not a command as it should be: %q", line)
+		}
+	}
+	if last := lines[2]; !strings.HasPrefix(last, "lintel: ") || strings.Contains(last, "##[") {
+		t.Errorf("the line that counts has a command: %q", last)
 	}
 }
 

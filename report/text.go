@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -13,7 +11,7 @@ import (
 )
 
 // text writes what people read. An object is written as kubectl shows its denial,
-// with the place in the file below the lines that it holds for.
+// with the place in the file and the way out below each line.
 type text struct {
 	cfg Config
 }
@@ -21,19 +19,23 @@ type text struct {
 // Write writes r. Errors and warnings of the input are counted only: they are
 // told of where errors go.
 func (t *text) Write(w io.Writer, r *Report) error {
-	var blocks []string
-	for i := range r.Objects {
-		blocks = append(blocks, t.object(&r.Objects[i])...)
+	if t.cfg.Quiet && r.quiet() {
+		return nil
 	}
 	var buf bytes.Buffer
-	for _, b := range blocks {
-		buf.WriteString(b)
-		buf.WriteString("\n")
+	for i := range r.Objects {
+		for _, block := range t.object(&r.Objects[i]) {
+			buf.WriteString(block)
+			buf.WriteString("\n")
+		}
 	}
 	for _, a := range r.Assumptions {
 		fmt.Fprintf(&buf, "assumed: %s\n", engine.Printable(a))
 	}
-	fmt.Fprintf(&buf, "%s\n%s\n", r.closing(), engine.Footer(r.Revision))
+	for _, line := range r.closing() {
+		fmt.Fprintln(&buf, line)
+	}
+	fmt.Fprintln(&buf, engine.Footer(r.Revision))
 	_, err := w.Write(buf.Bytes())
 	return err
 }
@@ -56,40 +58,59 @@ func (t *text) object(o *Object) []string {
 	return blocks
 }
 
-// violations returns those of one enforcement.
+// violations returns those of one enforcement. Lines that are of one place have it
+// once below them, if nothing else comes in between.
 func (t *text) violations(o *Object, e v1alpha1.Enforcement, found []Violation) string {
 	var b strings.Builder
-	plain := make([]engine.Violation, len(found))
-	for i, v := range found {
-		plain[i] = v.Violation
-	}
-	headline := strings.TrimSuffix(engine.Headline(o.Ref, plain), ":") + consequence(e) + ":"
-	fmt.Fprintln(&b, t.paint(colourOf(e), headline))
-	for i, line := range engine.Lines(plain) {
+	fmt.Fprintln(&b, t.paint(colourOf(e), headline(o, e, found)))
+	fixes := fixes{t: t, shown: map[string]bool{}}
+	for i, line := range engine.Lines(plain(found)) {
 		if found[i].Existing {
 			line += " (as before)"
 		}
 		fmt.Fprintln(&b, line)
-		if t.cfg.Explain {
-			b.WriteString(indented(found[i].Fix))
+		fix := fixes.of(found[i])
+		last := i+1 == len(found)
+		if place := where(found[i]); place != "" && (fix != "" || last || where(found[i+1]) != place) {
+			fmt.Fprintln(&b, t.paint(faint, "    "+place))
 		}
-		if isLast := i+1 == len(found); isLast || found[i+1].Source != found[i].Source {
-			t.place(&b, found[i].Source)
-		}
+		b.WriteString(fix)
 	}
 	return b.String()
 }
 
-// consequence says what becomes of a request that breaks policies.
-func consequence(e v1alpha1.Enforcement) string {
+func plain(found []Violation) []engine.Violation {
+	violations := make([]engine.Violation, len(found))
+	for i, v := range found {
+		violations[i] = v.Violation
+	}
+	return violations
+}
+
+// headline is that of a denial, to the letter, with the verdict before it.
+func headline(o *Object, e v1alpha1.Enforcement, found []Violation) string {
+	verdict := ""
 	switch e {
 	case v1alpha1.Warn:
-		return ", admitted with a warning"
+		verdict = "warned: "
 	case v1alpha1.DryRun:
-		return ", admitted and recorded"
+		verdict = "recorded: "
 	default:
-		return ""
+		verdict = "denied: "
 	}
+	return verdict + engine.Headline(o.Ref, plain(found))
+}
+
+// where says where a violation is and how bad.
+func where(v Violation) string {
+	var parts []string
+	if v.Source.File != "" {
+		parts = append(parts, "at "+v.Source.String())
+	}
+	if v.Severity != "" {
+		parts = append(parts, string(v.Severity)+" severity")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // place writes where something stands.
@@ -107,6 +128,24 @@ func (s Source) String() string {
 	return fmt.Sprintf("%s:%d", engine.Printable(s.File), s.Line)
 }
 
+// fixes shows how to put violations of one object right. A snippet that has been
+// shown is not shown again: ten containers without a probe want the same.
+type fixes struct {
+	t     *text
+	shown map[string]bool
+}
+
+func (f fixes) of(v Violation) string {
+	switch {
+	case f.t.cfg.NoFix || v.Fix == "":
+		return ""
+	case f.shown[v.Fix] && strings.Contains(v.Fix, "\n"):
+		return "    fix: as above\n"
+	}
+	f.shown[v.Fix] = true
+	return indented(v.Fix)
+}
+
 // indented returns how to put something right, which may be lines of YAML.
 func indented(fix string) string {
 	if fix == "" {
@@ -115,7 +154,7 @@ func indented(fix string) string {
 	var b strings.Builder
 	lead := "    fix: "
 	for line := range strings.SplitSeq(strings.TrimRight(fix, "\n"), "\n") {
-		fmt.Fprintf(&b, "%s%s\n", lead, engine.Printable(line))
+		fmt.Fprintln(&b, strings.TrimRight(lead+engine.Printable(line), " "))
 		lead = "         "
 	}
 	return b.String()
@@ -130,40 +169,4 @@ func (t *text) notes(o *Object) string {
 	}
 	t.place(&b, o.Source)
 	return b.String()
-}
-
-// closing counts, in one line. What there is none of is left out, but for denials.
-func (r *Report) closing() string {
-	s := r.Summary()
-	parts := []string{fmt.Sprintf("%s: %d denied", engine.Counted(s.Objects, "object", "objects"), s.Denied)}
-	for _, c := range []struct {
-		n    int
-		what string
-	}{{s.Warned, "warned about"}, {s.Patched, "patched"}, {s.Excused, "excused by exceptions"}, {s.Undecided, "undecided"}} {
-		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
-		}
-	}
-	line := strings.Join(parts, ", ")
-	if s.Passed > 0 {
-		line += fmt.Sprintf("; %d passed unjudged (%s)", s.Passed, strings.Join(r.reasons(), ", "))
-	}
-	if s.Skipped > 0 {
-		line += "; " + engine.Counted(s.Skipped, "document that is no Kubernetes object", "documents that are no Kubernetes objects") + " skipped"
-	}
-	if n := len(r.Errors); n > 0 {
-		line += "; " + engine.Counted(n, "error", "errors")
-	}
-	return line
-}
-
-// reasons returns why objects passed unjudged, each once.
-func (r *Report) reasons() []string {
-	reasons := map[string]bool{}
-	for i := range r.Objects {
-		if why := r.Objects[i].Passed; why != "" {
-			reasons[engine.Printable(why)] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(reasons))
 }

@@ -48,6 +48,8 @@ type walk struct {
 	spans  []span
 
 	outer *walk // of the object that has the annotation in which this one's object is
+
+	redaction *redaction // takes what is found, and all is looked at; nil where findings are listed
 }
 
 // A frame visits what is in one list or map. Frames are made once for each depth,
@@ -86,6 +88,9 @@ func (w *walk) visit(n Node, in context) {
 	}
 	if text, ok := n.Text(); ok {
 		w.text(text, in)
+		if w.redaction != nil {
+			w.redaction.named(w, in.name)
+		}
 		return
 	}
 	if w.depth >= depthMax {
@@ -216,6 +221,9 @@ func (f *frame) firstOf(key string) string {
 // skips reports whether what is under key is of no interest: written by the
 // cluster, a reference, or encrypted.
 func (w *walk) skips(key string, n Node) bool {
+	if w.redaction != nil {
+		return false
+	}
 	switch key {
 	case "managedFields", "uid", "resourceVersion", "creationTimestamp", "generateName", "selfLink", "ownerReferences":
 		return len(w.path) == 1 && w.path[0].key == "metadata"
@@ -266,8 +274,16 @@ func (w *walk) safeKey(key string) string {
 		return key
 	}
 	l := leaf{w: w, text: key, spans: w.spans[:0]}
-	l.scanKey()
+	if spans, ok := marked(key); ok {
+		l.spans = spans
+	} else {
+		l.scanKey()
+	}
 	if len(l.spans) == 0 {
+		return key
+	}
+	if w.redaction != nil {
+		w.redaction.noteKey(key, l.spans)
 		return key
 	}
 	w.path = append(w.path, element{key: Redacted, index: -1})
@@ -282,6 +298,10 @@ func (w *walk) safeKey(key string) string {
 func (w *walk) text(text string, in context) {
 	w.left -= len(text)
 	if w.left < 0 || len(text) < 3 || strings.HasPrefix(text, "ENC[") {
+		return
+	}
+	if spans, ok := marked(text); ok {
+		w.reportAll(&leaf{spans: spans})
 		return
 	}
 	if in.binary {
@@ -337,7 +357,7 @@ func (w *walk) applied(n Node, in context) {
 		return
 	}
 	inner := newWalk(w.s, Of(object))
-	inner.left, inner.outer = w.left-len(text), w
+	inner.left, inner.outer, inner.redaction = w.left-len(text), w, w.redaction
 	inner.visit(inner.root, context{})
 	w.left, w.deep, w.more = inner.left, w.deep || inner.deep, w.more || inner.more
 }
@@ -356,6 +376,18 @@ func (w *walk) still() bool {
 	return ok && same && a == b
 }
 
+// standing returns the text where the walk is.
+func (w *walk) standing() string {
+	now := w.root
+	for _, at := range w.path {
+		if now = child(now, at); now == nil {
+			return ""
+		}
+	}
+	text, _ := now.Text()
+	return text
+}
+
 // reportAll reports what was found in a text.
 func (w *walk) reportAll(l *leaf) {
 	for _, s := range l.spans {
@@ -365,6 +397,10 @@ func (w *walk) reportAll(l *leaf) {
 
 // report keeps a finding at the place where the walk is.
 func (w *walk) report(s span, text string) {
+	if w.redaction != nil {
+		w.redaction.note(w, s, text)
+		return
+	}
 	f := Finding{Key: s.key, Rule: s.rule, Class: s.class}
 	if text != "" && strings.IndexByte(text, '\n') >= 0 {
 		f.Line = 1 + strings.Count(text[:s.start], "\n")

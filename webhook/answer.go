@@ -40,7 +40,8 @@ type answer struct {
 	response admissionv1.AdmissionResponse
 	body     []byte // the response as it is sent
 	verdict  string
-	reason   string // why it, or some policy, is undecided, for metrics; one of few
+	reason   string           // why it, or some policy, is undecided, for metrics; one of few
+	decision *engine.Decision // nil where there is none
 	fields   []zap.Field
 	left     <-chan struct{} // what the engine left behind
 }
@@ -234,7 +235,7 @@ func status(code int32, reason metav1.StatusReason, text string) *metav1.Status 
 
 // reviewAnswer is what the API server is told of a decision.
 func reviewAnswer(d *engine.Decision) answer {
-	a := answer{verdict: verdictOf(d), left: d.Left}
+	a := answer{verdict: verdictOf(d), decision: d, left: d.Left}
 	a.response.Allowed = d.Allowed()
 	a.response.Warnings = d.Warnings()
 	if len(d.Errors) > 0 {

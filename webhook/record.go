@@ -10,8 +10,9 @@ import (
 	"github.com/lintel-policy/lintel/engine"
 )
 
-// record counts and logs a decision: who asked what of which object, and what
-// was answered. Nothing that the object holds is in it but its name.
+// record counts and logs a decision, and hands it on to be kept. The log says who
+// asked what of which object, and what was answered: nothing that the object holds
+// is in it but its name.
 func (h *Handler) record(t *turn, req *engine.Request, a answer) {
 	h.metrics.decided(t.door, a)
 	kind, resource, ref := req.Kind(), req.Resource(), req.Ref()
@@ -38,6 +39,9 @@ func (h *Handler) record(t *turn, req *engine.Request, a answer) {
 		fields = append(fields, zap.String("reason", a.reason))
 	}
 	h.log.Info("reviewed", append(fields, a.fields...)...)
+	if h.keep != nil && t.door != mutate && a.refusal == nil {
+		h.keep(Reviewed{Door: string(t.door), Body: t.body, Allowed: a.response.Allowed, Decision: a.decision})
+	}
 }
 
 // maxField is how many bytes of a field of a request are logged. Names in

@@ -23,6 +23,7 @@ type turn struct {
 	decideBy time.Time // the decider's deadline
 	answerBy time.Time // ours, a little later
 	bytes    int
+	body     []byte
 	tooHeavy bool // to be judged
 	queued   time.Duration
 

@@ -98,10 +98,21 @@ type Config struct {
 	// Revision returns that of the policies in force, for a metric. If nil, there
 	// is none.
 	Revision func() string
+	// Record is given each review by the validating paths that was answered, before
+	// the answer is sent. It must not wait for anything. If nil, nothing is recorded.
+	Record func(Reviewed)
 	// Metrics is where metrics are registered. If nil, nowhere.
 	Metrics prometheus.Registerer
 	// Log gets one record for each request that was decided. If nil, nothing is logged.
 	Log *zap.Logger
+}
+
+// A Reviewed is a review and what was answered. It may be kept, but not changed.
+type Reviewed struct {
+	Door     string           // the path that was asked, in a word: validate, deny or warn
+	Body     []byte           // as it came in
+	Allowed  bool             // what was answered
+	Decision *engine.Decision // nil where nothing could be decided
 }
 
 // MaxTimeout is the longest that a request may take, so that its answer is
@@ -116,6 +127,7 @@ type Handler struct {
 	gate    *gate
 	crew    crew
 	metrics *metrics
+	keep    func(Reviewed) // nil if nothing is recorded
 	log     *zap.Logger
 }
 
@@ -131,6 +143,7 @@ func New(cfg Config) (*Handler, error) {
 		maxBody: cfg.MaxBody,
 		gate:    newGate(cfg),
 		crew:    newCrew(),
+		keep:    cfg.Record,
 		log:     cfg.Log,
 	}
 	var err error
@@ -243,7 +256,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, at door, accepte
 	}
 	body, refusal := h.read(w, r, t)
 	if refusal == nil {
-		t.bytes = len(body)
+		t.bytes, t.body = len(body), body
 		refusal = h.weigh(r.Context(), t, body)
 	}
 	if refusal == nil {

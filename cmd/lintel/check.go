@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,8 +18,7 @@ type checkCommand struct {
 	streams  streams
 	policies []string
 	place    placeFlags
-	output   string
-	explain  bool
+	out      outputs
 }
 
 func newCheck(s streams) *cobra.Command {
@@ -46,11 +43,19 @@ in a namespace have the labels of its Namespace object if that is among them. Th
 labels of other namespaces are not known. --namespace-labels gives them; without
 it they are taken to be empty, and the output says so.
 
-Exit code 0: nothing is denied; 1: something is; 2: could not tell.`,
+The findings are written as text, or in other formats to files as well: each -o is
+one of them. In a baseline are findings that were there before; they are counted
+and fail nothing.
+
+Exit code 0: nothing is denied; 1: something is, or what --fail-on says; 2: could
+not tell.`,
 		Example: `  lintel check deploy/ service.yaml
   helm template shop ./chart | lintel check - -n shop
   lintel check overlays/production
   lintel check deploy/ -p embedded -p ./policies -o json
+  lintel check deploy/ -o text -o sarif=lintel.sarif -o junit=lintel.xml
+  lintel check deploy/ --fail-on never -o baseline=lintel-baseline.json
+  lintel check deploy/ --baseline lintel-baseline.json
   lintel check deploy/ -n shop --namespace-labels team=checkout,environment=production`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -69,18 +74,14 @@ Exit code 0: nothing is denied; 1: something is; 2: could not tell.`,
 			return c.run(cmd.Context(), args, given)
 		},
 	}
-	flags := cmd.Flags()
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	c.place.add(cmd)
-	flags.StringVarP(&c.output, "output", "o", "text", "`format` of the output: "+strings.Join(report.Formats(), " or "))
-	flags.BoolVar(&c.explain, "explain", false, "say of each violation how to put it right")
-	complete(cmd, "output", report.Formats()...)
+	c.out.flags(cmd)
 	return cmd
 }
 
 func (c *checkCommand) run(ctx context.Context, paths []string, given map[string]string) error {
-	format, err := report.New(c.output, report.Config{Colour: wantsColour(c.streams.out), Explain: c.explain})
-	if err != nil {
+	if err := c.out.prepare(c.streams.out); err != nil {
 		return err
 	}
 	collectLess()
@@ -88,15 +89,19 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	if err != nil {
 		return err
 	}
-	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given}
+	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given, progress: startProgress(c.streams.err)}
 	r, err := j.judge(ctx, resource.Load(ctx, resource.Options{Stdin: c.streams.in, Kustomize: true}, paths...))
+	j.progress.stop()
 	if err != nil {
 		return err
 	}
-	if err := format.Write(c.streams.out, r); err != nil {
-		return fmt.Errorf("write results: %w", err)
+	written := c.out.write(r, c.streams.out)
+	concluded := c.conclude(r)
+	if written != nil {
+		complain(c.streams.err, written.Error())
+		return errUntold
 	}
-	return c.conclude(r)
+	return concluded
 }
 
 // conclude tells of errors and warnings, and returns what the exit code is made of.
@@ -105,11 +110,10 @@ func (c *checkCommand) conclude(r *report.Report) error {
 		complain(c.streams.err, "warning: "+at(w.Source)+w.Message)
 	}
 	tell(c.streams.err, r.AllErrors())
-	s := r.Summary()
 	switch {
-	case len(r.Errors) > 0, s.Undecided > 0:
+	case r.Untold():
 		return errUntold
-	case s.Denied > 0:
+	case r.Summary().Failing > 0:
 		return errDenied
 	}
 	return nil

@@ -27,16 +27,19 @@ func newExplain(s streams) *cobra.Command {
 	c := &explainCommand{streams: s}
 	cmd := &cobra.Command{
 		Use:   "explain [POLICY...] [-f FILE]",
-		Short: "Explain a verdict",
-		Long: `Explain what policies make of an object: for each policy whether it is asked and
-by which clause of its match, what decides how it is enforced, which exceptions
-were considered, which fields its rules read, which rules yielded something and
-where they stand in its Rego, and what it patches.
+		Short: "Explain policies, or a verdict",
+		Long: `Explain policies: what they are about, their parameters, what they find and
+change, with examples.
 
-Values that are secrets, or that people put secrets into, are not shown.
+With -f, explain what policies make of objects, all policies or those that are
+named: for each whether it is asked and by which clause of its match, what decides
+how it is enforced, which exceptions were considered, which fields its rules read,
+which rules yielded something and where they stand in its Rego, and what it
+patches. Values that are secrets, or that people put secrets into, are not shown.
 
 Exit code 0: explained; 2: could not be.`,
-		Example: `  lintel explain -f deploy.yaml
+		Example: `  lintel explain probes
+  lintel explain -f deploy.yaml
   lintel explain probes resources -f deploy.yaml
   lintel explain -f deploy.yaml -n shop -p ./policies -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
@@ -49,8 +52,11 @@ Exit code 0: explained; 2: could not be.`,
 }
 
 func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
+	if len(c.files) == 0 && len(names) == 0 {
+		return errors.New("nothing is given to explain: name policies, or a file with -f")
+	}
 	if len(c.files) == 0 {
-		return errors.New("no object is given: name a file with -f")
+		return c.explainPolicies(names)
 	}
 	given, err := c.place.read(cmd)
 	if err != nil {

@@ -186,7 +186,7 @@ func (g *gate) await(ctx context.Context) error {
 
 // serve makes the server, with a certificate, and what registers it.
 func (c *serveCommand) serve(ctx context.Context, g *gate) error {
-	handler, err := webhook.New(webhook.Config{Decider: g.live, Revision: g.live.Revision, Metrics: g.metrics, Log: g.log})
+	handler, err := webhook.New(webhook.Config{Decider: g.live, Revision: g.live.Revision, Record: c.recordTo(), Metrics: g.metrics, Log: g.log})
 	if err != nil {
 		return err
 	}

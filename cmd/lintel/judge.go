@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -25,11 +26,12 @@ type judge struct {
 	now       time.Time
 	namespace string            // of objects that do not say theirs
 	labels    map[string]string // of namespaces that are not among the objects; nil if not known
+	progress  *progress         // told of each object; may be nil
 }
 
 // judge returns what the policies find. The error is that of the context.
 func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Report, error) {
-	r := &report.Report{Revision: j.policies.set.Revision(), Skipped: found.Skipped}
+	r := &report.Report{Revision: j.policies.set.Revision(), Policies: j.policies.described(), Skipped: found.Skipped}
 	for _, err := range j.policies.broken {
 		r.Errors = append(r.Errors, brokenPolicy(err))
 	}
@@ -44,9 +46,31 @@ func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Repor
 	s := j.surroundings(candidates)
 	r.Objects = make([]report.Object, len(candidates))
 	asked := make([][]string, len(candidates))
-	spread(len(candidates), func(i int) { r.Objects[i], asked[i] = j.one(ctx, candidates[i], s) })
+	j.progress.judging(len(candidates))
+	spread(len(candidates), func(i int) {
+		r.Objects[i], asked[i] = j.one(ctx, candidates[i], s)
+		j.progress.judged()
+	})
 	r.Assumptions = j.assumptions(r.Objects, asked, s)
 	return r, ctx.Err()
+}
+
+// libraryPages is where there is a page for each policy of the library.
+const libraryPages = "https://github.com/lintel-policy/lintel/blob/main/docs/policies/"
+
+// described returns what a report says of the policies.
+func (l *loaded) described() []report.Policy {
+	var described []report.Policy
+	for _, p := range l.set.Policies() {
+		d := report.Policy{
+			Name: p.Name, Title: p.Title, Description: p.Description, Severity: p.Severity, Category: p.Category, Enforcement: p.Enforcement,
+		}
+		if p.Origin == fromEmbedded {
+			d.HelpURI = libraryPages + url.PathEscape(p.Name) + ".md"
+		}
+		described = append(described, d)
+	}
+	return described
 }
 
 // brokenPolicy returns the error of a report for that of a policy.

@@ -39,14 +39,27 @@ type listedPolicy struct {
 }
 
 func newPolicies(s streams) *cobra.Command {
+	cmd := newPoliciesList(s)
+	cmd.Use = "policies"
+	cmd.Short = "List policies, write their documentation, begin a new one"
+	cmd.Long += "\n\nWithout a command of its own it lists, too."
+	cmd.Example = `  lintel policies
+  lintel policies docs -p ./policies --out docs/policies
+  lintel policies new pull-secrets --dir ./policies`
+	cmd.AddCommand(newPoliciesList(s), newPoliciesDocs(s), newPoliciesNew(s))
+	cmd.SetHelpCommand(&cobra.Command{Hidden: true}) // lintel help is enough
+	return cmd
+}
+
+func newPoliciesList(s streams) *cobra.Command {
 	var from []string
 	var output string
 	cmd := &cobra.Command{
-		Use:   "policies",
+		Use:   "list",
 		Short: "List policies",
 		Long:  "List policies with what they are enforced as and which kinds they match.",
-		Example: `  lintel policies
-  lintel policies -p ./policies -o json`,
+		Example: `  lintel policies list
+  lintel policies list -p ./policies -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			p, err := loadPolicies(from)
@@ -72,12 +85,16 @@ func list(from *loaded) listing {
 		l.Errors = append(l.Errors, listedError{e.Policy, e.Message})
 	}
 	for _, p := range from.set.Policies() {
-		l.Policies = append(l.Policies, listedPolicy{
-			Name: p.Name, Enforcement: p.Enforcement, Severity: p.Severity, Category: p.Category, Title: p.Title,
-			Description: p.Description, Origin: p.Origin, Reviews: p.Reviews, Patches: p.PatchesObjects, Match: p.Match,
-		})
+		l.Policies = append(l.Policies, newListedPolicy(p))
 	}
 	return l
+}
+
+func newListedPolicy(p engine.Info) listedPolicy {
+	return listedPolicy{
+		Name: p.Name, Enforcement: p.Enforcement, Severity: p.Severity, Category: p.Category, Title: p.Title,
+		Description: p.Description, Origin: p.Origin, Reviews: p.Reviews, Patches: p.PatchesObjects, Match: p.Match,
+	}
 }
 
 func (l listing) text(w io.Writer) error {

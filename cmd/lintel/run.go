@@ -88,7 +88,10 @@ could not tell, whatever else it found.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(newCheck(s), newExplain(s), newPolicies(s), newServe(s), newVersion(s), newCompletion())
+	root.AddCommand(
+		newBench(s), newCheck(s), newCompletion(), newExplain(s), newFix(s), newPolicies(s), newReplay(s), newServe(s), newTest(s),
+		newVersion(s),
+	)
 	root.SetHelpCommand(newHelp())
 	return root
 }

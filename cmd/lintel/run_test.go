@@ -31,7 +31,7 @@ func TestResultsAreInOrder(t *testing.T) {
 	var all, want strings.Builder
 	for i := range 300 {
 		fmt.Fprintf(&all, "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c%d\n", i)
-		fmt.Fprintf(&want, "ConfigMap default/c%d breaks 1 policy (1 violation):\n", i)
+		fmt.Fprintf(&want, "denied: ConfigMap default/c%d breaks 1 policy (1 violation):\n", i)
 	}
 	must(os.WriteFile(objects, []byte(all.String()), 0o600))
 
@@ -45,7 +45,7 @@ func TestResultsAreInOrder(t *testing.T) {
 		}
 		var got strings.Builder
 		for line := range strings.Lines(stdout.String()) {
-			if strings.HasPrefix(line, "ConfigMap ") {
+			if strings.HasPrefix(line, "denied: ConfigMap ") {
 				got.WriteString(line)
 			}
 		}

@@ -63,7 +63,7 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 // revision takes the revision from standard output into $revision, as a file to be
 // compared cannot know the hash of the policies.
 func revision(ts *testscript.TestScript, _ bool, _ []string) {
-	found := regexp.MustCompile(`(?m)^(?:policies |  "revision": ")([0-9a-f]+)`).FindStringSubmatch(ts.ReadFile("stdout"))
+	found := regexp.MustCompile(`(?m)^(?:policies | +"revision": ")([0-9a-f]+)`).FindStringSubmatch(ts.ReadFile("stdout"))
 	if found == nil {
 		ts.Fatalf("standard output names no revision")
 	}

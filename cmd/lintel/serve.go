@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/lintel-policy/lintel/replay"
 )
 
 // A serveCommand is `lintel serve` with its flags.
@@ -32,6 +34,9 @@ type serveCommand struct {
 	failClosed     bool
 	lameDuck       time.Duration
 	logLevel       string
+	record         string
+	recordLimit    string
+	recorder       *replay.Recorder       // nil where nothing is recorded
 	changed        func(flag string) bool // whether a flag was given
 }
 
@@ -56,11 +61,16 @@ too. If the webhook does not answer, requests pass, unless --fail-closed refuses
 those that a policy could deny.
 
 With --standalone there is no cluster: AdmissionReviews are answered over TLS,
-and policies that read a namespace or an inventory could not decide.`,
+and policies that read a namespace or an inventory could not decide.
+
+With --record, each review that was answered is kept in a file, without
+credentials, to be judged by other policies with lintel replay. Recording never
+holds up an answer: what there is no room for is dropped, and counted in the metrics.`,
 		Example: `  lintel serve --kubeconfig ~/.kube/config -p embedded
   lintel serve --kubeconfig kubeconfig -p ./policies --address 0.0.0.0:8443 --url https://192.0.2.7:8443
   lintel serve --service lintel-system/lintel --address 0.0.0.0:8443 --probe-address 0.0.0.0:8081 -p embedded
-  lintel serve --standalone --cert-dir /etc/lintel/tls -p ./policies`,
+  lintel serve --standalone --cert-dir /etc/lintel/tls -p ./policies
+  lintel serve --kubeconfig ~/.kube/config -p embedded --record reviews.jsonl --record-limit 1Gi`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.changed = cmd.Flags().Changed
@@ -86,6 +96,8 @@ func (c *serveCommand) addFlags(cmd *cobra.Command) {
 	flags.BoolVar(&c.failClosed, "fail-closed", false, "refuse requests that a policy could deny and the webhook does not answer; always so with --service")
 	flags.DurationVar(&c.lameDuck, "lame-duck", 0, "`time` to go on serving for after being told to end; if not given, 10s with --service, else 1s")
 	flags.StringVar(&c.logLevel, "log-level", "info", "what is logged, by `level`: info or debug")
+	flags.StringVar(&c.record, "record", "", "`file` or folder to record reviews in, without credentials, for lintel replay; empty for none")
+	flags.StringVar(&c.recordLimit, "record-limit", "256Mi", "`bytes` of recorded reviews to keep, the latest; such as 256Mi")
 	complete(cmd, "log-level", "info", "debug")
 }
 
@@ -183,6 +195,10 @@ func (c *serveCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.openRecorder(log); err != nil {
+		return err
+	}
+	defer c.closeRecorder()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer context.AfterFunc(ctx, stop)() // a second signal ends the process at once
 	g, err := c.newGate(ctx, m, log)
@@ -193,7 +209,7 @@ func (c *serveCommand) run(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	g.metrics.MustRegister(sink.metric())
+	g.metrics.MustRegister(append(recordMetrics(c.recorder), sink.metric())...)
 	return g.run(ctx)
 }
 

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/report"
+	"github.com/lintel-policy/lintel/resource"
+	"github.com/lintel-policy/lintel/splice"
+)
+
+// hintsFor returns what to change for an object that a chart or a kustomization makes
+// to have the effect of a patch, each thing once.
+func hintsFor(o resource.Object, ops []splice.Operation) []report.Note {
+	maker, folder, _ := strings.Cut(o.Rendered, " ")
+	var template []byte
+	if maker == "chart" {
+		template = readTemplate(o.File)
+	}
+	var hints []report.Note
+	said := map[report.Note]bool{}
+	for _, op := range ops {
+		field := pointerPath(op.Path)
+		h := report.Note{Source: report.Source{File: o.File, Line: o.LineOf(field)}}
+		value := splice.ValueFor(template, o.Line, op.Path)
+		switch {
+		case value != "":
+			h.Message = fmt.Sprintf("set %s in %s", value, filepath.Join(folder, "values.yaml"))
+		case maker == "chart":
+			h.Message = fmt.Sprintf("change %s in the template", field)
+		default:
+			h.Message = fmt.Sprintf("change %s in the base, or with a patch in the kustomization", field)
+		}
+		h.Message = engine.Printable(h.Message)
+		if !said[h] {
+			said[h] = true
+			hints = append(hints, h)
+		}
+	}
+	return hints
+}
+
+// readTemplate returns the text of a template, nil if it cannot be read: then a hint
+// says less.
+func readTemplate(path string) []byte {
+	folder, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	defer folder.Close()
+	data, _, err := readFile(folder, filepath.Base(path))
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// pointerPath returns a JSON pointer as a path. What looks like an index is taken
+// to be one.
+func pointerPath(pointer string) engine.Path {
+	var path engine.Path
+	for _, step := range splice.Steps(pointer) {
+		if i, err := strconv.Atoi(step); err == nil && i >= 0 {
+			path = append(path, i)
+		} else {
+			path = append(path, step)
+		}
+	}
+	return path
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lintel-policy/lintel/verify"
+)
+
+// A testCommand is `lintel test` with its flags.
+type testCommand struct {
+	streams  streams
+	policies []string
+	run      string
+	outputs  []string // "format" or "format=file"
+	timeout  time.Duration
+	coverage float64
+	verbose  bool
+}
+
+func newTest(s streams) *cobra.Command {
+	c := &testCommand{streams: s}
+	cmd := &cobra.Command{
+		Use:   "test [FOLDER...]",
+		Short: "Run the tests and samples of policies",
+		Long: `Run what proves policies: the tests in their _test.rego files, and the samples in
+their testdata. In good*.yaml the policy finds nothing; in bad*.yaml it finds what
+comments say, "# want: path: message" for each violation. Patches have to settle.
+
+It also fails for what passes and proves nothing: a built-in kind that is matched
+and never tried, a rule that nothing makes fire, a violation that disappears with
+a field although no test and no sample lacks that field.
+
+A FOLDER is the same as --policies FOLDER. Policies are tested as they come, without
+what Policy objects set. Without any, the library in this binary is tested.
+
+Exit code 0: all is well; 1: something fails; 2: a policy or a test cannot be read
+or compiled.`,
+		Example: `  lintel test ./policies
+  lintel test ./policies --run 'test_patch' -v
+  lintel test ./policies --coverage 100 -o text -o junit=lintel-test.xml`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if slices.Contains(args, "") {
+				return errors.New("a folder is empty")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return c.test(cmd, args) },
+	}
+	flags := cmd.Flags()
+	policiesFlag(cmd, &c.policies, fromEmbedded)
+	flags.StringVar(&c.run, "run", "", "run only tests and samples whose names match `regexp`; coverage and what is vacuous are not told then")
+	flags.BoolVarP(&c.verbose, "verbose", "v", false, "tell of what passed, too, and of lines that are not covered")
+	flags.StringArrayVarP(&c.outputs, "output", "o", verify.Formats()[:1],
+		"`format[=file]` of the output: "+strings.Join(verify.Formats(), ", ")+"; without a file on standard output; repeatable")
+	cmd.Flag("output").DefValue = verify.Formats()[0]
+	flags.DurationVar(&c.timeout, "timeout", verify.DefaultTimeout, "`time` that one test may take")
+	flags.Float64Var(&c.coverage, "coverage", 0, "least `percentage` of lines that tests and samples have to reach")
+	must(cmd.RegisterFlagCompletionFunc("output", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if strings.Contains(typed, "=") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return verify.Formats(), cobra.ShellCompDirectiveNoFileComp
+	}))
+	return cmd
+}
+
+// config checks the flags.
+func (c *testCommand) config() (verify.Config, error) {
+	cfg := verify.Config{Timeout: c.timeout, Coverage: c.coverage}
+	switch {
+	case c.timeout <= 0:
+		return cfg, errors.New("--timeout is not more than zero")
+	case c.coverage < 0 || c.coverage > 100:
+		return cfg, errors.New("--coverage is not between 0 and 100")
+	case c.run == "":
+		return cfg, nil
+	}
+	var err error
+	if cfg.Run, err = regexp.Compile(c.run); err != nil {
+		return cfg, fmt.Errorf("read --run: %w", err)
+	}
+	return cfg, nil
+}
+
+// places returns the format for each file that is asked for; "" is standard output.
+func (c *testCommand) places() (map[string]string, error) {
+	formats := map[string]string{}
+	for _, given := range c.outputs {
+		format, file, named := strings.Cut(given, "=")
+		if file == "-" {
+			file = ""
+		}
+		switch _, taken := formats[file]; {
+		case !slices.Contains(verify.Formats(), format):
+			return nil, fmt.Errorf("format %q is unknown: it is one of %q", format, verify.Formats())
+		case named && given == format+"=":
+			return nil, fmt.Errorf("output %q names no file", given)
+		case taken && file == "":
+			return nil, errors.New("two outputs go to standard output: give one of them a file, as in -o junit=lintel.xml")
+		case taken:
+			return nil, fmt.Errorf("two outputs go to %s", file)
+		}
+		if file != "" {
+			if err := canReplace(file); err != nil {
+				return nil, err
+			}
+		}
+		formats[file] = format
+	}
+	return formats, nil
+}
+
+// write writes the results everywhere.
+func (c *testCommand) write(places map[string]string, results []*verify.Result) error {
+	var errs []error
+	for _, file := range slices.Sorted(maps.Keys(places)) {
+		if file == "" {
+			errs = append(errs, verify.Write(c.streams.out, places[file], results, c.verbose))
+			continue
+		}
+		var buf bytes.Buffer
+		err := verify.Write(&buf, places[file], results, c.verbose)
+		if err == nil {
+			err = replaceFile(file, buf.Bytes())
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("write %s: %w", file, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *testCommand) test(cmd *cobra.Command, folders []string) error {
+	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	places, err := c.places()
+	if err != nil {
+		return err
+	}
+	from := c.policies
+	if len(folders) > 0 && !cmd.Flags().Changed("policies") {
+		from = nil
+	}
+	for _, f := range folders {
+		if f == fromEmbedded || f == fromCluster {
+			f = "./" + f // a folder is meant
+		}
+		from = append(from, f)
+	}
+	suites, broken, err := readSuites(from)
+	if err != nil {
+		return err
+	}
+	var results []*verify.Result
+	for _, s := range suites {
+		results = append(results, verify.Run(cmd.Context(), cfg, s))
+	}
+	if err := c.write(places, results); err != nil {
+		return err
+	}
+	return c.conclude(cmd.Context(), results, broken)
+}
+
+// conclude returns what the exit code is made of.
+func (c *testCommand) conclude(ctx context.Context, results []*verify.Result, broken []error) error {
+	for _, err := range broken {
+		complain(c.streams.err, err.Error())
+	}
+	failed, ran := false, 0
+	for _, r := range results {
+		if r.Broken != nil {
+			broken = append(broken, r.Broken)
+			complain(c.streams.err, "policy "+r.Policy+": "+r.Broken.Error())
+		}
+		failed = failed || !r.Passed()
+		ran += len(r.Cases)
+	}
+	switch {
+	case len(broken) > 0 || ctx.Err() != nil:
+		return errUntold
+	case failed:
+		return errDenied
+	case c.run != "" && ran == 0:
+		return fmt.Errorf("no test and no sample has a name that matches %q", c.run)
+	}
+	return nil
+}
