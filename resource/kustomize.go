@@ -11,9 +11,6 @@ import (
 // belongs reports whether a file in the folder that is walked belongs to a
 // kustomization, and so is not read singly.
 func (w *walker) belongs(name string) bool {
-	if w.plan == nil {
-		return false
-	}
 	path := filepath.Join(w.base, name)
 	if isKustomizationFile(name) && w.plan.known[filepath.Dir(path)] != nil {
 		return true
@@ -28,9 +25,6 @@ func (w *walker) belongs(name string) bool {
 // kustomization builds the kustomization in a folder that is walked, if there is one
 // and nothing else uses it.
 func (w *walker) kustomization(name string) error {
-	if w.plan == nil {
-		return nil
-	}
 	k := w.plan.known[filepath.Join(w.base, name)]
 	switch {
 	case k == nil:

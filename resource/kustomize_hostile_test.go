@@ -94,7 +94,7 @@ func TestKustomizeFetchesNothing(t *testing.T) {
 				files[file] = content
 			}
 			dir := tree(t, files)
-			r := resource.Load(t.Context(), kustomize, filepath.Join(dir, "top"))
+			r := resource.Load(t.Context(), resource.Options{}, filepath.Join(dir, "top"))
 			if len(r.Objects) > 0 || len(r.Errors) != 1 || !strings.Contains(r.Errors[0].Error(), tc.want) {
 				t.Errorf("Load(...): got %d objects and errors %v, want one with %q", len(r.Objects), r.Errors, tc.want)
 			}
@@ -141,7 +141,7 @@ func TestKustomizeRefuses(t *testing.T) {
 		"LinkedBase":   {"Nor for a base.", map[string]string{"top/kustomization.yaml": "resources: [k]\n", "top/k": "->" + outside + "/k"}, []string{`top/kustomization.yaml:1: entry "k" leads out of its folder through a symbolic link`}},
 		"LinkedFile":   {"Nor for a kustomization itself.", map[string]string{"top/kustomization.yaml": "->" + outside + "/k/kustomization.yaml"}, []string{`top/kustomization.yaml: is a symbolic link that leads out of the folder`}},
 		"LinkLoop":     {"A loop ends.", map[string]string{"top/kustomization.yaml": "resources: [a.yaml, b]\n", "top/a.yaml": "->a.yaml", "top/b": "->../top/b"}, []string{`top/kustomization.yaml:1: entry "a.yaml" leads through too many symbolic links`, `top/kustomization.yaml:1: entry "b" leads through too many symbolic links`, `top/a.yaml: is a symbolic link that leads nowhere or out of the folder: name the file itself to read it`}},
-		"Device":       {"Only regular files are opened.", map[string]string{"top/kustomization.yaml": "resources: [/dev/zero]\nconfigMapGenerator: [{name: a, files: [pipe]}]\n"}, []string{`top/kustomization.yaml:1: entry "/dev/zero" is not in or below the folder of the kustomization that names it`, `top/kustomization.yaml:2: entry "pipe" is no regular file`}},
+		"Device":       {"Only regular files are opened.", map[string]string{"top/kustomization.yaml": "resources: [/dev/zero, pipe]\nconfigMapGenerator: [{name: a, files: [pipe]}]\ncomponents: [pipe]\ntransformers: [pipe]\n"}, []string{`top/kustomization.yaml:1: entry "/dev/zero" is not in or below the folder of the kustomization that names it`, `top/kustomization.yaml:1: entry "pipe" is no regular file`, `top/kustomization.yaml:3: entry "pipe" is no folder with a kustomization`, `top/kustomization.yaml:2: entry "pipe" is no regular file`, `top/kustomization.yaml:4: entry "pipe" is no regular file`}},
 		"Helm":         {"It would run a program.", map[string]string{"top/kustomization.yaml": "\nhelmCharts: [{name: a, repo: \"https://example.com\"}]\n"}, []string{`top/kustomization.yaml:2: helmCharts need the program helm, which is never run: render the chart with helm template, or name the chart itself to be checked`}},
 		"HelmPlugin":   {"So would this.", map[string]string{"top/kustomization.yaml": "generators: [g.yaml]\n", "top/g.yaml": "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: h}\nname: h\n"}, []string{`top/kustomization.yaml:1: entry "g.yaml" helmCharts need the program helm, which is never run: render the chart with helm template, or name the chart itself to be checked`}},
 		"Exec":         {"Plugins are programs.", map[string]string{"top/kustomization.yaml": "transformers:\n- t.yaml\n", "top/t.yaml": "apiVersion: example.com/v1\nkind: T\nmetadata: {name: t, annotations: {config.kubernetes.io/function: \"exec: {path: ./x}\"}}\n"}, []string{`top/kustomization.yaml:2: entry "t.yaml" configures a plugin that is a program or a container, and those are never run: give the output of kustomize build to standard input`}},
@@ -171,7 +171,7 @@ func TestKustomizeRefuses(t *testing.T) {
 			if err := syscall.Mkfifo("top/pipe", 0o600); err != nil {
 				t.Fatal(err)
 			}
-			r := resource.Load(t.Context(), kustomize, "top")
+			r := resource.Load(t.Context(), resource.Options{}, "top")
 			got := []string{}
 			for _, err := range r.Errors {
 				got = append(got, err.Error())

@@ -129,7 +129,7 @@ spec:
 
 func TestKustomizeLines(t *testing.T) {
 	dir := tree(t, lined)
-	r := resource.Load(t.Context(), kustomize, filepath.Join(dir, "top"))
+	r := resource.Load(t.Context(), resource.Options{}, filepath.Join(dir, "top"))
 	if len(r.Errors) > 0 {
 		t.Fatal(r.Errors)
 	}
@@ -212,7 +212,7 @@ func TestKustomizePlacesFaults(t *testing.T) {
 		"b/kustomization.yaml":    "resources: [../base]\npatches:\n- path: p.yaml\n",
 		"b/p.yaml":                "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n\n  externalName: {}\n",
 	})
-	r := resource.Load(t.Context(), kustomize, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
+	r := resource.Load(t.Context(), resource.Options{}, filepath.Join(dir, "a"), filepath.Join(dir, "b"))
 	if len(r.Objects) != 2 {
 		t.Fatalf("Load(...): got %d objects and errors %v, want 2", len(r.Objects), r.Errors)
 	}

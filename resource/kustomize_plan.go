@@ -77,6 +77,9 @@ func resolved(path string) string {
 
 // search reads the kustomizations in a folder and in all below it.
 func (p *plan) search(top string) error {
+	if !isFolder(top) {
+		return nil // and opening it might wait, if it is a pipe
+	}
 	root, err := os.OpenRoot(top)
 	if err != nil {
 		return nil // what is wrong with the path is told of when it is read
@@ -220,9 +223,12 @@ func (p *plan) folder(k *kustomization, e entry, depth int) {
 		k.refuseEntry(e, err)
 		return
 	}
-	inner := p.read(folder, filepath.Join(k.shown, e.text), depth+1)
+	var inner *kustomization
+	if isFolder(folder) {
+		inner = p.read(folder, filepath.Join(k.shown, e.text), depth+1)
+	}
 	if inner == nil {
-		k.refuseEntry(e, errors.New("is a folder without a kustomization"))
+		k.refuseEntry(e, errors.New("is no folder with a kustomization"))
 		return
 	}
 	k.inner = append(k.inner, inner)

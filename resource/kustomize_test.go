@@ -18,8 +18,6 @@ import (
 	"github.com/lintel-policy/lintel/resource"
 )
 
-var kustomize = resource.Options{Kustomize: true}
-
 const (
 	web = `apiVersion: apps/v1
 kind: Deployment
@@ -129,7 +127,7 @@ func TestKustomizeIsKustomize(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := tree(t, files)
 			top := filepath.Join(dir, "top")
-			found := resource.Load(t.Context(), kustomize, top)
+			found := resource.Load(t.Context(), resource.Options{}, top)
 			if len(found.Errors) > 0 {
 				t.Fatalf("Load(...): %v", found.Errors)
 			}
@@ -238,7 +236,7 @@ func TestKustomizeFiles(t *testing.T) {
 			for _, p := range tc.paths {
 				paths = append(paths, filepath.Join(tc.dir, p))
 			}
-			r := resource.Load(t.Context(), kustomize, paths...)
+			r := resource.Load(t.Context(), resource.Options{}, paths...)
 			got, errs := files(tc.dir, r)
 			for i := range errs {
 				errs[i] = strings.ReplaceAll(strings.ReplaceAll(errs[i], "'"+tc.dir, "'DIR"), "'cycle", "'DIR/cycle")
@@ -265,8 +263,8 @@ func TestKustomizeForgetsSchema(t *testing.T) {
 		files["z/"+name] = strings.ReplaceAll(files["top/"+name], "openapi: {path: schema.json}\n", "")
 	}
 	dir := tree(t, files)
-	alone := resource.Load(t.Context(), kustomize, filepath.Join(dir, "z"))
-	after := resource.Load(t.Context(), kustomize, filepath.Join(dir, "top"), filepath.Join(dir, "z"))
+	alone := resource.Load(t.Context(), resource.Options{}, filepath.Join(dir, "z"))
+	after := resource.Load(t.Context(), resource.Options{}, filepath.Join(dir, "top"), filepath.Join(dir, "z"))
 	if len(alone.Objects) != 1 || len(after.Objects) != 2 {
 		t.Fatalf("Load(...): got %d and %d objects, want 1 and 2", len(alone.Objects), len(after.Objects))
 	}

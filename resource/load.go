@@ -26,10 +26,6 @@ const (
 type Options struct {
 	// Stdin is read where a path is "-".
 	Stdin io.Reader
-
-	// Kustomize has kustomizations built, and the files that belong to them left
-	// out; if false, they are files like all others.
-	Kustomize bool
 }
 
 // Load reads all that paths name: see [Walk].
@@ -58,16 +54,13 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
 //
-// With [Options.Kustomize], a folder with a kustomization is built as kubectl apply -k
-// would, unless another kustomization of the run uses it or it is a component, and
-// the files of kustomizations are not read singly unless they are named.
+// A folder with a kustomization is built as kubectl apply -k would, unless another
+// kustomization of the run uses it or it is a component, and the files of
+// kustomizations are not read singly unless they are named.
 func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
-	var kustomizations *plan
-	if opts.Kustomize {
-		var err error
-		if kustomizations, err = newPlan(ctx, paths); err != nil {
-			return err
-		}
+	kustomizations, err := newPlan(ctx, paths)
+	if err != nil {
+		return err
 	}
 	for _, path := range paths {
 		w := walker{ctx: ctx, opts: opts, top: path, visit: visit, plan: kustomizations}
@@ -86,8 +79,8 @@ type walker struct {
 	root  *os.Root // the folder at top; nothing outside it is opened
 	visit func(Result) error
 
-	plan *plan  // nil if kustomizations are not built
-	base string // the folder at top, absolute and free of links; "" without need
+	plan *plan  // of the kustomizations
+	base string // the folder at top, absolute and free of links
 }
 
 func (w *walker) path() error {
@@ -97,7 +90,7 @@ func (w *walker) path() error {
 	if w.top == "-" {
 		return w.visit(Read(w.opts.Stdin, "-"))
 	}
-	if w.plan != nil && isKustomizationFile(w.top) {
+	if isKustomizationFile(w.top) {
 		if done, err := w.namedKustomization(); done || err != nil {
 			return err
 		}
@@ -120,10 +113,7 @@ func (w *walker) walk() error {
 		return w.fail(w.top, cause(err))
 	}
 	defer root.Close()
-	w.root = root
-	if w.plan != nil {
-		w.base = resolved(w.top)
-	}
+	w.root, w.base = root, resolved(w.top)
 	return w.folder(".", 0)
 }
 

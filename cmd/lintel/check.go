@@ -90,7 +90,7 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 		return err
 	}
 	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given, progress: startProgress(c.streams.err)}
-	r, err := j.judge(ctx, resource.Load(ctx, resource.Options{Stdin: c.streams.in, Kustomize: true}, paths...))
+	r, err := j.judge(ctx, resource.Load(ctx, resource.Options{Stdin: c.streams.in}, paths...))
 	j.progress.stop()
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err := policies.know(names); err != nil {
 		return err
 	}
-	found := resource.Load(cmd.Context(), resource.Options{Stdin: c.streams.in, Kustomize: true}, c.files...)
+	found := resource.Load(cmd.Context(), resource.Options{Stdin: c.streams.in}, c.files...)
 	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given}
 	e, err := j.explain(cmd.Context(), found.Objects, names)
 	if err != nil {
