@@ -61,13 +61,21 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 //
 // A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
 // rendered, and nothing in it is read by itself. See [ChartOptions].
+//
+// A folder with a kustomization is built as kubectl apply -k would, unless another
+// kustomization of the run uses it or it is a component, and the files of
+// kustomizations are not read singly unless they are named.
 func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
 	values, err := readAllValues(opts.Charts.Values)
 	if err != nil {
 		return visit(Result{Errors: []*Error{err}})
 	}
+	kustomizations, failed := newPlan(ctx, paths)
+	if failed != nil {
+		return failed
+	}
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit}
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -83,6 +91,9 @@ type walker struct {
 	top    string
 	root   *os.Root // the folder at top; nothing outside it is opened
 	visit  func(Result) error
+
+	plan *plan  // of the kustomizations
+	base string // the folder at top, absolute and free of links
 }
 
 func (w *walker) path() error {
@@ -91,6 +102,11 @@ func (w *walker) path() error {
 	}
 	if w.top == "-" {
 		return w.visit(Read(w.opts.Stdin, "-"))
+	}
+	if isKustomizationFile(w.top) {
+		if done, err := w.namedKustomization(); done || err != nil {
+			return err
+		}
 	}
 	info, err := os.Stat(w.top)
 	switch {
@@ -117,7 +133,7 @@ func (w *walker) walk() error {
 		return w.fail(w.top, cause(err))
 	}
 	defer root.Close()
-	w.root = root
+	w.root, w.base = root, resolved(w.top)
 	return w.folder(".", 0)
 }
 
@@ -125,6 +141,9 @@ func (w *walker) walk() error {
 func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
+	}
+	if err := w.kustomization(name); err != nil {
+		return err
 	}
 	entries, err := w.entries(name)
 	if err != nil {
@@ -140,7 +159,7 @@ func (w *walker) folder(name string, depth int) error {
 		inner := filepath.Join(name, entry.Name())
 		if entry.IsDir() {
 			err = w.folder(inner, depth+1)
-		} else if isManifest(inner) {
+		} else if isManifest(inner) && !w.belongs(inner) {
 			err = w.entry(inner)
 		}
 		if err != nil {

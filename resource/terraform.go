@@ -93,8 +93,8 @@ func isPlan(members map[string]member) bool {
 	return version && (planned || changes) && !kind
 }
 
-// A plan is what objects are made of.
-type plan struct {
+// A terraformPlan is what objects are made of.
+type terraformPlan struct {
 	config  *configuration
 	known   *known
 	changes member
@@ -115,7 +115,7 @@ func (r *reader) plan(members map[string]member) error {
 	if err != nil {
 		return err
 	}
-	p := plan{config: newConfiguration(config), changes: members["resource_changes"]}
+	p := terraformPlan{config: newConfiguration(config), changes: members["resource_changes"]}
 	if p.known, err = p.learn(variables, members["prior_state"]); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func checkPlan(members map[string]member) error {
 }
 
 // each calls visit with each resource that will exist, in the order of the plan.
-func (p *plan) each(visit func(line int, rc *tfjson.ResourceChange)) error {
+func (p *terraformPlan) each(visit func(line int, rc *tfjson.ResourceChange)) error {
 	items, err := p.changes.items()
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func actionOf(actions tfjson.Actions) string {
 }
 
 // resource returns the spec of a resource.
-func (p *plan) resource(rc *tfjson.ResourceChange) map[string]any {
+func (p *terraformPlan) resource(rc *tfjson.ResourceChange) map[string]any {
 	found := p.config.of(rc)
 	after, _ := rc.Change.After.(map[string]any)
 	written := p.configured(after, found)

@@ -35,7 +35,7 @@ type known struct {
 
 // learn gathers the texts of a plan that nobody wrote: values of variables that are
 // sensitive, and what resources and data sources computed and mark as sensitive.
-func (p *plan) learn(variables map[string]*tfjson.PlanVariable, before member) (*known, error) {
+func (p *terraformPlan) learn(variables map[string]*tfjson.PlanVariable, before member) (*known, error) {
 	k := &known{texts: map[string]string{}}
 	for name, v := range variables {
 		if d := p.declared(name); v != nil && d != nil && d.Sensitive && fmt.Sprint(d.Default) != fmt.Sprint(v.Value) {
@@ -84,7 +84,7 @@ type stateResource struct {
 }
 
 // dataSources learns what the data sources of a module and of those in it say.
-func (p *plan) dataSources(k *known, module member) error {
+func (p *terraformPlan) dataSources(k *known, module member) error {
 	parts, err := module.members()
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func (p *plan) dataSources(k *known, module member) error {
 }
 
 // computed learns the values that a resource gives and nobody gave to it.
-func (p *plan) computed(k *known, found configured, kind string, values map[string]any, sensitive any, address string) {
+func (p *terraformPlan) computed(k *known, found configured, kind string, values map[string]any, sensitive any, address string) {
 	if found.resource == nil {
 		return
 	}

@@ -12,7 +12,7 @@ import (
 const withheldText = "(sensitive value)"
 
 // declared returns the declaration of a variable of the root module, nil if there is none.
-func (p *plan) declared(name string) *tfjson.ConfigVariable {
+func (p *terraformPlan) declared(name string) *tfjson.ConfigVariable {
 	if p.config.root == nil {
 		return nil
 	}
@@ -21,7 +21,7 @@ func (p *plan) declared(name string) *tfjson.ConfigVariable {
 
 // variable returns the spec of a variable. What it has from outside and keeps to
 // itself is nobody's business.
-func (p *plan) variable(name string, v *tfjson.PlanVariable) map[string]any {
+func (p *terraformPlan) variable(name string, v *tfjson.PlanVariable) map[string]any {
 	written := map[string]any{}
 	spec := map[string]any{"name": name, "sensitive": false, "configured": written}
 	d := p.declared(name)
@@ -42,7 +42,7 @@ func (p *plan) variable(name string, v *tfjson.PlanVariable) map[string]any {
 
 // configured returns the values of a resource that stand in what people wrote, with
 // references where they wrote some.
-func (p *plan) configured(after map[string]any, found configured) map[string]any {
+func (p *terraformPlan) configured(after map[string]any, found configured) map[string]any {
 	out := map[string]any{}
 	for attribute, v := range after {
 		if v == nil {

@@ -116,7 +116,7 @@ func (a attribute) has(name string) bool {
 }
 
 // tagging returns the places of a resource that carry tags, nil if there are none.
-func (p *plan) tagging(rc *tfjson.ResourceChange, found configured) []*tagging {
+func (p *terraformPlan) tagging(rc *tfjson.ResourceChange, found configured) []*tagging {
 	prefix, _, _ := strings.Cut(rc.Type, "_")
 	by, ok := carriers[prefix]
 	if !ok {
@@ -149,7 +149,7 @@ func ownOf(kind string, by carrier, all attribute) []string {
 // effective returns the tags that a resource will have: its own, and those that the
 // provider adds. While one value is not known, nor is what AWS' provider merges, and
 // its defaults are taken from its configuration.
-func (p *plan) effective(own []string, by carrier, all attribute, found configured, prefix string) *tagging {
+func (p *terraformPlan) effective(own []string, by carrier, all attribute, found configured, prefix string) *tagging {
 	t := newTagging(own[0])
 	for _, name := range own {
 		t.read(all.in(name))
@@ -174,7 +174,7 @@ func (p *plan) effective(own []string, by carrier, all attribute, found configur
 }
 
 // addDefaults adds the tags that a provider gives to all of its resources.
-func (p *plan) addDefaults(t *tagging, attribute string, found configured, prefix string) {
+func (p *terraformPlan) addDefaults(t *tagging, attribute string, found configured, prefix string) {
 	providers := p.config.providersOf(found, prefix)
 	if len(providers) == 0 && p.config.root == nil {
 		t.later(everyKey) // the plan does not say

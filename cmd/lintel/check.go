@@ -40,6 +40,10 @@ A folder with a Chart.yaml, and a .tgz that is named, is a Helm chart. It is
 rendered as helm template does it, with --values, --set and --set-string, and
 nothing in it is read by itself. Each chart of the run gets the same values.
 
+A folder with a kustomization is built as kubectl apply -k does it, and the files
+that it is made of are not read by themselves; nor are bases and components that
+another kustomization of the run uses. Nothing remote is fetched.
+
 The objects are taken to be created together: policies see them all, and those
 in a namespace have the labels of its Namespace object if that is among them. The
 labels of other namespaces are not known. --namespace-labels gives them; without
@@ -53,6 +57,7 @@ Exit code 0: nothing is denied; 1: something is, or what --fail-on says; 2: coul
 not tell.`,
 		Example: `  lintel check deploy/ service.yaml
   helm template shop ./chart | lintel check - -n shop
+  lintel check overlays/production
   lintel check deploy/ -p embedded -p ./policies -o json
   lintel check ./chart -n shop --values production.yaml --set image.tag=1.2.3
   lintel check deploy/ -o text -o sarif=lintel.sarif -o junit=lintel.xml
