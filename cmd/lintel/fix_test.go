@@ -40,7 +40,7 @@ func fixed(t *testing.T, files map[string]string, prepare func(dir string), path
 		must(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	prepare(dir)
-	args := []string{"fix", "-p", filepath.Join(dir, "policies")}
+	args := []string{"lintel", "fix", "-p", filepath.Join(dir, "policies")}
 	for _, path := range paths {
 		args = append(args, filepath.Join(dir, path))
 	}
