@@ -137,9 +137,8 @@ func holdValues(t *testing.T, name string, file []byte, seed uint64) ([]resource
 			t.Errorf("%s: object %d: -want, +got:\n%s\n%s", name, i, diff, marshal(t, changes[i].Patch))
 		}
 	}
-	again, errs := splice.Apply(out, nothing(after.Objects))
-	if !bytes.Equal(again, out) || slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
-		t.Errorf("%s: nothing to do changes something: %v", name, errs)
+	if again, _ := splice.Apply(out, nothing(after.Objects)); !bytes.Equal(again, out) {
+		t.Errorf("%s: nothing to do changes something", name)
 	}
 	return read.Objects, changes, out
 }
