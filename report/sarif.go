@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -169,13 +170,18 @@ func (l *sarifBuilder) violation(o *Object, v *Violation) sarifResult {
 	return result
 }
 
-// excused returns the result for what an exception keeps a policy from saying.
+// excused returns the result for what an exception keeps a policy from saying, or
+// what the policy was asked about and exempts itself.
 func (l *sarifBuilder) excused(o *Object, e engine.Excuse) sarifResult {
+	text, why := o.Ref.Printable()+" is excused by "+e.Exception, "exception "+e.Exception
+	if slices.Contains(o.Asked, e.Policy) {
+		text, why = o.Ref.Printable()+": "+e.Exception+" is exempt", "the policy exempts it"
+	}
 	result := sarifResult{
 		RuleID: engine.Printable(e.Policy), RuleIndex: l.index[e.Policy], Kind: "notApplicable", Level: "none",
-		Message:      sarifMessage{Text: plainMessage(o.Ref.Printable() + " is excused by " + e.Exception)},
+		Message:      sarifMessage{Text: plainMessage(text)},
 		Locations:    []sarifLocation{l.location(o.Source, o, nil)},
-		Suppressions: []sarifSuppression{{"external", "accepted", engine.Printable("exception " + e.Exception)}},
+		Suppressions: []sarifSuppression{{"external", "accepted", engine.Printable(why)}},
 	}
 	if l.report.Baseline != nil {
 		result.BaselineState = "unchanged" // all results have a state or none

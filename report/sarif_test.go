@@ -199,3 +199,19 @@ func TestSARIFMessages(t *testing.T) {
 		t.Errorf("markdown: -want, +got:\n%s", diff)
 	}
 }
+
+// TestSARIFExcuses tells what an exception excuses from what a policy exempts.
+func TestSARIFExcuses(t *testing.T) {
+	t.Parallel()
+	d := &engine.Decision{Object: web, Evaluated: []string{"probes"}, Excused: []engine.Excuse{
+		{Policy: "labels", Exception: "shop/legacy"}, {Policy: "probes", Exception: "spec.containers[0]"},
+	}}
+	var got []string
+	for _, result := range readSARIF(t, report.Config{}, &report.Report{Objects: []report.Object{report.NewObject(d, nil, at)}}).Runs[0].Results {
+		got = append(got, result.Message.Text)
+	}
+	want := []string{"Deployment shop/web is excused by shop/legacy", "Deployment shop/web: spec.containers[0] is exempt"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("messages: -want, +got:\n%s", diff)
+	}
+}

@@ -78,7 +78,7 @@ func replaceFile(name string, data []byte) error {
 // besides returns a name in the same folder that nobody else uses. No check reads
 // it as a manifest, should it be left behind.
 func besides(name string) string {
-	return filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+rand.Text())
+	return filepath.Join(filepath.Dir(name), ".lintel-"+rand.Text())
 }
 
 // reason returns what is wrong without the name of the file, which is told already.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -10,7 +11,7 @@ import (
 func TestReplaceFile(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	name := filepath.Join(folder, "out.json")
+	name := filepath.Join(folder, strings.Repeat("n", 255)) // as long as a name may be
 	precious := filepath.Join(folder, "precious")
 	link := filepath.Join(folder, "link")
 	for _, write := range []struct{ name, text string }{{name, "old"}, {precious, "precious"}} {

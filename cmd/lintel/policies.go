@@ -47,6 +47,7 @@ func newPolicies(s streams) *cobra.Command {
   lintel policies docs -p ./policies --out docs/policies
   lintel policies new pull-secrets --dir ./policies`
 	cmd.AddCommand(newPoliciesList(s), newPoliciesDocs(s), newPoliciesNew(s))
+	cmd.SetHelpCommand(&cobra.Command{Hidden: true}) // lintel help is enough
 	return cmd
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +21,7 @@ type testCommand struct {
 	streams  streams
 	policies []string
 	run      string
-	output   string
+	outputs  []string // "format" or "format=file"
 	timeout  time.Duration
 	coverage float64
 	verbose  bool
@@ -45,7 +47,7 @@ Exit code 0: all is well; 1: something fails; 2: a policy or a test cannot be re
 or compiled.`,
 		Example: `  lintel test ./policies
   lintel test ./policies --run 'test_patch' -v
-  lintel test ./policies --coverage 100 -o junit`,
+  lintel test ./policies --coverage 100 -o text -o junit=lintel-test.xml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if slices.Contains(args, "") {
 				return errors.New("a folder is empty")
@@ -58,10 +60,17 @@ or compiled.`,
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	flags.StringVar(&c.run, "run", "", "run only tests and samples whose names match `regexp`; coverage and what is vacuous are not told then")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "tell of what passed, too, and of lines that are not covered")
-	flags.StringVarP(&c.output, "output", "o", "text", "`format` of the output: "+strings.Join(verify.Formats(), ", "))
+	flags.StringArrayVarP(&c.outputs, "output", "o", verify.Formats()[:1],
+		"`format[=file]` of the output: "+strings.Join(verify.Formats(), ", ")+"; without a file on standard output; repeatable")
+	cmd.Flag("output").DefValue = verify.Formats()[0]
 	flags.DurationVar(&c.timeout, "timeout", verify.DefaultTimeout, "`time` that one test may take")
 	flags.Float64Var(&c.coverage, "coverage", 0, "least `percentage` of lines that tests and samples have to reach")
-	complete(cmd, "output", verify.Formats()...)
+	must(cmd.RegisterFlagCompletionFunc("output", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if strings.Contains(typed, "=") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		return verify.Formats(), cobra.ShellCompDirectiveNoFileComp
+	}))
 	return cmd
 }
 
@@ -69,8 +78,6 @@ or compiled.`,
 func (c *testCommand) config() (verify.Config, error) {
 	cfg := verify.Config{Timeout: c.timeout, Coverage: c.coverage}
 	switch {
-	case !slices.Contains(verify.Formats(), c.output):
-		return cfg, fmt.Errorf("format %q is unknown: it is one of %q", c.output, verify.Formats())
 	case c.timeout <= 0:
 		return cfg, errors.New("--timeout is not more than zero")
 	case c.coverage < 0 || c.coverage > 100:
@@ -85,8 +92,60 @@ func (c *testCommand) config() (verify.Config, error) {
 	return cfg, nil
 }
 
+// places returns the format for each file that is asked for; "" is standard output.
+func (c *testCommand) places() (map[string]string, error) {
+	formats := map[string]string{}
+	for _, given := range c.outputs {
+		format, file, named := strings.Cut(given, "=")
+		if file == "-" {
+			file = ""
+		}
+		switch _, taken := formats[file]; {
+		case !slices.Contains(verify.Formats(), format):
+			return nil, fmt.Errorf("format %q is unknown: it is one of %q", format, verify.Formats())
+		case named && given == format+"=":
+			return nil, fmt.Errorf("output %q names no file", given)
+		case taken && file == "":
+			return nil, errors.New("two outputs go to standard output: give one of them a file, as in -o junit=lintel.xml")
+		case taken:
+			return nil, fmt.Errorf("two outputs go to %s", file)
+		}
+		if file != "" {
+			if err := canReplace(file); err != nil {
+				return nil, err
+			}
+		}
+		formats[file] = format
+	}
+	return formats, nil
+}
+
+// write writes the results everywhere.
+func (c *testCommand) write(places map[string]string, results []*verify.Result) error {
+	var errs []error
+	for _, file := range slices.Sorted(maps.Keys(places)) {
+		if file == "" {
+			errs = append(errs, verify.Write(c.streams.out, places[file], results, c.verbose))
+			continue
+		}
+		var buf bytes.Buffer
+		err := verify.Write(&buf, places[file], results, c.verbose)
+		if err == nil {
+			err = replaceFile(file, buf.Bytes())
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("write %s: %w", file, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (c *testCommand) test(cmd *cobra.Command, folders []string) error {
 	cfg, err := c.config()
+	if err != nil {
+		return err
+	}
+	places, err := c.places()
 	if err != nil {
 		return err
 	}
@@ -108,8 +167,8 @@ func (c *testCommand) test(cmd *cobra.Command, folders []string) error {
 	for _, s := range suites {
 		results = append(results, verify.Run(cmd.Context(), cfg, s))
 	}
-	if err := verify.Write(c.streams.out, c.output, results, c.verbose); err != nil {
-		return fmt.Errorf("write results: %w", err)
+	if err := c.write(places, results); err != nil {
+		return err
 	}
 	return c.conclude(cmd.Context(), results, broken)
 }
