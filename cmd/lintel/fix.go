@@ -68,6 +68,7 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 }
 
 func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]string) error {
+	collectLess()
 	policies, err := loadPolicies(c.policies)
 	if err != nil {
 		return err
