@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
@@ -101,7 +102,7 @@ func hold(t *testing.T, name string, file []byte, seed uint64) (made, refused in
 func holdValues(t *testing.T, name string, file []byte, seed uint64) ([]resource.Object, []splice.Change, []byte) {
 	t.Helper()
 	read := resource.Read(bytes.NewReader(file), "f")
-	if len(read.Errors) > 0 || len(read.Objects) == 0 {
+	if len(read.Errors) > 0 || len(read.Objects) == 0 || !utf8.Valid(file) {
 		return nil, nil, nil
 	}
 	h := fnv.New64()
@@ -136,9 +137,8 @@ func holdValues(t *testing.T, name string, file []byte, seed uint64) ([]resource
 			t.Errorf("%s: object %d: -want, +got:\n%s\n%s", name, i, diff, marshal(t, changes[i].Patch))
 		}
 	}
-	again, errs := splice.Apply(out, nothing(after.Objects))
-	if !bytes.Equal(again, out) || slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
-		t.Errorf("%s: nothing to do changes something: %v", name, errs)
+	if again, _ := splice.Apply(out, nothing(after.Objects)); !bytes.Equal(again, out) {
+		t.Errorf("%s: nothing to do changes something", name)
 	}
 	return read.Objects, changes, out
 }

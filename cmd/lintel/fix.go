@@ -73,6 +73,7 @@ func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]s
 	if err != nil {
 		return err
 	}
+	collectLess()
 	policies, err := loadPolicies(c.policies)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func fixed(t *testing.T, files map[string]string, prepare func(dir string), path
 		must(os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	prepare(dir)
-	args := []string{"fix", "-p", filepath.Join(dir, "policies")}
+	args := []string{"lintel", "fix", "-p", filepath.Join(dir, "policies")}
 	for _, path := range paths {
 		args = append(args, filepath.Join(dir, path))
 	}
@@ -157,11 +157,15 @@ func TestHints(t *testing.T) {
 	template := filepath.Join(chart, "templates", "web.yaml")
 	must(os.MkdirAll(filepath.Dir(template), 0o755))
 	must(os.WriteFile(template, []byte("# web\napiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    resources: {{- toYaml .Values.resources | nindent 6 }}\n"), 0o600))
+	inner := filepath.Join(chart, "charts", "db", "templates", "db.yaml")
+	must(os.MkdirAll(filepath.Dir(inner), 0o755))
+	must(os.WriteFile(inner, []byte("\napiVersion: v1\nmetadata:\n  labels: {{ toJson .Values.labels }}\n"), 0o600))
 	object := []byte(`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web"}]}}`)
 	for name, tc := range map[string]struct {
 		rendered, file, path, want string
 	}{
 		"Value":         {"chart " + chart, template, "/spec/containers/0/resources/requests/cpu", "set resources.requests.cpu in " + chart + "/values.yaml"},
+		"Subchart":      {"chart " + chart, inner, "/metadata/labels/team", "set db.labels.team in " + chart + "/values.yaml"},
 		"Template":      {"chart " + chart, template, "/metadata/labels", "change metadata.labels in the template"},
 		"NoTemplate":    {"chart " + chart, "nowhere/x.yaml", "/metadata/labels", "change metadata.labels in the template"},
 		"Kustomization": {"kustomization ./prod", "base/web.yaml", "/metadata/labels", "change metadata.labels in the base, or with a patch in the kustomization"},

@@ -96,37 +96,53 @@ func (f *fixer) openFolder(path string) (*os.Root, error) {
 	return folder, nil
 }
 
-// take takes up what was read from one file. Of a file with several names the
+// take takes up what was read: the objects of one file, or those that a chart or a
+// kustomization makes and the files beside them. Of a file with several names the
 // objects are taken once.
 func (f *fixer) take(folder *os.Root, path string, r resource.Result) {
 	f.found.Errors = append(f.found.Errors, r.Errors...)
+	for from := 0; from < len(r.Objects); {
+		to := from + 1
+		for to < len(r.Objects) && r.Objects[to].File == r.Objects[from].File && r.Objects[to].Rendered == r.Objects[from].Rendered {
+			to++
+		}
+		objects := r.Objects[from:to]
+		from = to
+		if objects[0].Rendered != "" {
+			f.found.Objects = append(f.found.Objects, objects...)
+			continue
+		}
+		file := f.open(folder, path, objects, r.Errors)
+		if file.info != nil {
+			id := identityOf(file.info)
+			if id != nil && f.seen[id] {
+				continue
+			}
+			f.seen[id] = true
+		}
+		f.found.Objects = append(f.found.Objects, objects...)
+		f.add(file, len(f.found.Objects)-len(objects))
+	}
 	f.found.Skipped += r.Skipped
-	first := len(f.found.Objects)
-	f.found.Objects = append(f.found.Objects, r.Objects...)
-	if len(r.Objects) == 0 || slices.ContainsFunc(r.Objects, func(o resource.Object) bool { return o.Rendered != "" }) {
-		return
+}
+
+// open opens the file that objects were read from at a path, which is that of the
+// file or of a folder, and finds out whether it may be changed.
+func (f *fixer) open(folder *os.Root, path string, objects []resource.Object, errs []*resource.Error) *fixFile {
+	name := objects[0].File
+	file, err := openAt(folder, path, name)
+	if err != nil {
+		return &fixFile{path: name, alone: err.Error()}
 	}
-	name := r.Objects[0].File
-	file, err := f.open(folder, path, name)
-	switch {
-	case err != nil:
-		file = &fixFile{path: name, alone: err.Error()}
-	case file.info != nil && identityOf(file.info) != nil && f.seen[identityOf(file.info)]:
-		f.found.Objects = f.found.Objects[:first]
-		f.found.Skipped -= r.Skipped
-		return
-	case len(r.Errors) > 0:
+	switch line := splice.Generated(file.before); {
+	case slices.ContainsFunc(errs, func(e *resource.Error) bool { return e.File == name }):
 		file.alone = "the file has errors"
-	case !sameObjects(r.Objects, resource.Read(bytes.NewReader(file.before), name).Objects):
+	case !sameObjects(objects, resource.Read(bytes.NewReader(file.before), name).Objects):
 		file.alone = errChanged.Error()
-	}
-	if file.info != nil {
-		f.seen[identityOf(file.info)] = true
-	}
-	if line := splice.Generated(file.before); line > 0 && file.alone == "" {
+	case line > 0:
 		file.alone = fmt.Sprintf("line %d says that it is generated, and what is changed in it would be lost: change what it is made from", line)
 	}
-	f.add(file, first)
+	return file
 }
 
 // add adds a file whose objects are those from a position on.
@@ -136,8 +152,8 @@ func (f *fixer) add(file *fixFile, first int) {
 	f.files = append(f.files, file)
 }
 
-// open opens a file that was found at path, which is itself or a folder.
-func (f *fixer) open(folder *os.Root, path, name string) (*fixFile, error) {
+// openAt opens a file by the name that people know it by.
+func openAt(folder *os.Root, path, name string) (*fixFile, error) {
 	if folder == nil {
 		return nil, errors.New("its folder cannot be opened")
 	}

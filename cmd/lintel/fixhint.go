@@ -17,8 +17,9 @@ import (
 // to have the effect of a patch, each thing once.
 func hintsFor(o resource.Object, ops []splice.Operation) []report.Note {
 	maker, folder, _ := strings.Cut(o.Rendered, " ")
+	isChart := maker == "chart"
 	var template []byte
-	if maker == "chart" {
+	if isChart {
 		template = readTemplate(o.File)
 	}
 	var hints []report.Note
@@ -30,8 +31,8 @@ func hintsFor(o resource.Object, ops []splice.Operation) []report.Note {
 		value := splice.ValueFor(template, o.Line, op.Path)
 		switch {
 		case value != "":
-			h.Message = fmt.Sprintf("set %s in %s", value, filepath.Join(folder, "values.yaml"))
-		case maker == "chart":
+			h.Message = fmt.Sprintf("set %s%s in %s", subchart(folder, o.File), value, filepath.Join(folder, "values.yaml"))
+		case isChart:
 			h.Message = fmt.Sprintf("change %s in the template", field)
 		default:
 			h.Message = fmt.Sprintf("change %s in the base, or with a patch in the kustomization", field)
@@ -43,6 +44,21 @@ func hintsFor(o resource.Object, ops []splice.Operation) []report.Note {
 		}
 	}
 	return hints
+}
+
+// subchart returns what the values of the chart in a folder call those of the chart
+// in it that a template is of, "" if it is the chart's own.
+func subchart(folder, template string) string {
+	inner, err := filepath.Rel(folder, template)
+	if err != nil {
+		return ""
+	}
+	steps := strings.Split(filepath.ToSlash(inner), "/")
+	prefix := ""
+	for ; len(steps) > 2 && steps[0] == "charts"; steps = steps[2:] {
+		prefix += steps[1] + "."
+	}
+	return prefix
 }
 
 // readTemplate returns the text of a template, nil if it cannot be read: then a hint
