@@ -26,6 +26,11 @@ const (
 type Options struct {
 	// Stdin is read where a path is "-".
 	Stdin io.Reader
+
+	// Namespace is what charts are told they are installed in; if empty, "default".
+	Namespace string
+
+	Charts ChartOptions // how charts are rendered
 }
 
 // Load reads all that paths name: see [Walk].
@@ -54,16 +59,23 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
 //
+// A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
+// rendered, and nothing in it is read by itself. See [ChartOptions].
+//
 // A folder with a kustomization is built as kubectl apply -k would, unless another
 // kustomization of the run uses it or it is a component, and the files of
 // kustomizations are not read singly unless they are named.
 func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
+	values, bad := readAllValues(opts.Charts.Values)
+	if bad != nil {
+		return visit(Result{Errors: []*Error{bad}})
+	}
 	kustomizations, err := newPlan(ctx, paths)
 	if err != nil {
 		return err
 	}
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, top: path, visit: visit, plan: kustomizations}
+		w := walker{ctx: ctx, opts: opts, values: values, plan: kustomizations, top: path, visit: visit}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -73,14 +85,14 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 
 // A walker reads one path.
 type walker struct {
-	ctx   context.Context
-	opts  Options
-	top   string
-	root  *os.Root // the folder at top; nothing outside it is opened
-	visit func(Result) error
-
-	plan *plan  // of the kustomizations
-	base string // the folder at top, absolute and free of links
+	ctx    context.Context
+	opts   Options
+	values []chartFile // for charts
+	plan   *plan       // of the kustomizations
+	top    string
+	base   string   // the folder at top, absolute and free of links
+	root   *os.Root // the folder at top; nothing outside it is opened
+	visit  func(Result) error
 }
 
 func (w *walker) path() error {
@@ -99,10 +111,17 @@ func (w *walker) path() error {
 	switch {
 	case err != nil:
 		return w.fail(w.top, cause(err))
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return w.fail(w.top, fmt.Errorf("is %s, no regular file: pass it to standard input", modeName(info.Mode())))
+	}
+	if err := errTemplate(w.top); err != nil {
+		return w.fail(w.top, err)
+	}
+	switch {
 	case info.IsDir():
 		return w.walk()
-	case !info.Mode().IsRegular():
-		return w.fail(w.top, fmt.Errorf("is %s, no regular file: pass it to standard input", modeName(info.Mode())))
+	case isArchive(w.top):
+		return w.archive()
 	}
 	return w.file(w.top, true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
 }
@@ -122,12 +141,15 @@ func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
 	}
-	if err := w.kustomization(name); err != nil {
-		return err
-	}
 	entries, err := w.entries(name)
 	if err != nil {
 		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
+	}
+	if isChart(entries) {
+		return w.chart(name)
+	}
+	if err := w.kustomization(name); err != nil {
+		return err
 	}
 	for _, entry := range entries {
 		if err := w.ctx.Err(); err != nil {

@@ -9,6 +9,9 @@
 // not be the one that people read: a key that is there twice, text after the
 // end of a document, and UTF-16 are errors too.
 //
+// Helm charts are rendered by helm's own engine, in a process of their own that can
+// be ended; lines of their objects are those of the templates. See [ChartOptions].
+//
 // One bad document does not hide the others: a [Result] has objects and errors
 // side by side. Input may be hostile, so every read is bounded in bytes, depth
 // and expansion, folders are not left through symbolic links, and no error

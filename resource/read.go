@@ -34,7 +34,9 @@ const (
 type Result struct {
 	Objects []Object
 	Errors  []*Error
-	Skipped int // documents in folders that are no Kubernetes objects
+	// Skipped counts documents in folders that are no Kubernetes objects, objects
+	// that no installation of their chart creates, and library charts.
+	Skipped int
 }
 
 // Read reads the objects of a stream, which must hold at least one and nothing
