@@ -66,16 +66,16 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // kustomization of the run uses it or it is a component, and the files of
 // kustomizations are not read singly unless they are named.
 func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
-	values, bad := readAllValues(opts.Charts.Values)
-	if bad != nil {
-		return visit(Result{Errors: []*Error{bad}})
-	}
-	kustomizations, err := newPlan(ctx, paths)
+	values, err := readAllValues(opts.Charts.Values)
 	if err != nil {
-		return err
+		return visit(Result{Errors: []*Error{err}})
+	}
+	kustomizations, failed := newPlan(ctx, paths)
+	if failed != nil {
+		return failed
 	}
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, values: values, plan: kustomizations, top: path, visit: visit}
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -88,11 +88,12 @@ type walker struct {
 	ctx    context.Context
 	opts   Options
 	values []chartFile // for charts
-	plan   *plan       // of the kustomizations
 	top    string
-	base   string   // the folder at top, absolute and free of links
 	root   *os.Root // the folder at top; nothing outside it is opened
 	visit  func(Result) error
+
+	plan *plan  // of the kustomizations
+	base string // the folder at top, absolute and free of links
 }
 
 func (w *walker) path() error {
@@ -221,7 +222,7 @@ func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, e
 		return w.fail(path, cause(err))
 	case !info.Mode().IsRegular():
 		return w.fail(path, errors.New("is no regular file any more"))
-	case info.Size() > MaxFile:
+	case info.Size() > MaxPlan:
 		return w.fail(path, errTooLarge)
 	}
 	r := reader{file: path, strict: strict}

@@ -33,7 +33,8 @@ were created there: what it would deny, warn about and patch.
 A PATH is a file, a folder, which is read with all folders in it, or "-" for
 standard input. A named file must hold Kubernetes objects; in a folder, .yaml,
 .yml and .json files are read, and what is no Kubernetes object is counted and
-skipped.
+skipped. A Terraform plan in JSON is known by what is in it, and each resource that
+it plans is judged.
 
 A folder with a Chart.yaml, and a .tgz that is named, is a Helm chart. It is
 rendered as helm template does it, with --values, --set and --set-string, and
@@ -62,6 +63,7 @@ not tell.`,
   lintel check deploy/ -o text -o sarif=lintel.sarif -o junit=lintel.xml
   lintel check deploy/ --fail-on never -o baseline=lintel-baseline.json
   lintel check deploy/ --baseline lintel-baseline.json
+  terraform show -json plan.out | lintel check -
   lintel check deploy/ -n shop --namespace-labels team=checkout,environment=production`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
