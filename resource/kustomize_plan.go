@@ -107,6 +107,9 @@ func (s *searcher) folder(name string, depth int) error {
 	if err := s.plan.ctx.Err(); err != nil {
 		return err
 	}
+	if isChart(entries) {
+		return nil // Helm reads all that is in it
+	}
 	for _, e := range entries {
 		if !e.IsDir() && isKustomizationFile(e.Name()) {
 			s.plan.read(filepath.Join(s.walker.base, name), s.walker.shown(name), 0)

@@ -173,6 +173,13 @@ func TestKustomizeFiles(t *testing.T) {
 		"cycle/b/Kustomization":   "resources: [../a]\n",
 		"self/Kustomization":      "resources: [.]\n",
 	})
+	chart := tree(t, map[string]string{
+		"base/kustomization.yaml":  "resources: [a.yaml]\n",
+		"base/a.yaml":              service,
+		"chart/Chart.yaml":         "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+		"chart/kustomization.yaml": "resources: [../base]\n",
+		"chart/templates/a.yaml":   service,
+	})
 	unused := tree(t, map[string]string{
 		"c/Kustomization":   "kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\nresources: [../mid]\n",
 		"mid/Kustomization": "resources: [../low]\n",
@@ -213,6 +220,12 @@ func TestKustomizeFiles(t *testing.T) {
 			reason: "The file of a kustomization stands for it, without what is beside it.",
 			dir:    nested, paths: []string{"kustomization.yaml"},
 			want: []string{"web.yaml"},
+		},
+		"InChart": {
+			reason: "What is in a chart is Helm's, and no kustomization in it is one.",
+			dir:    chart, paths: []string{"."},
+			want: []string{"base/a.yaml"},
+			errs: []string{"chart: is a Helm chart, which is not rendered here"},
 		},
 		"OfUnused": {
 			reason: "A base that only a component uses which nobody uses is not forgotten.",

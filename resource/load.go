@@ -142,15 +142,15 @@ func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
 	}
-	if err := w.kustomization(name); err != nil {
-		return err
-	}
 	entries, err := w.entries(name)
 	if err != nil {
 		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
 	}
 	if isChart(entries) {
 		return w.chart(name)
+	}
+	if err := w.kustomization(name); err != nil {
+		return err
 	}
 	for _, entry := range entries {
 		if err := w.ctx.Err(); err != nil {
