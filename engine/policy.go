@@ -165,7 +165,7 @@ func newInfo(src Policy, m Metadata) Info {
 	setDefault(&severity, Medium)
 	match := m.Custom.Match
 	if spec.Match != nil {
-		match = spec.Match
+		match = spec.Match.Over(match)
 	}
 	info := Info{
 		Name: src.Name, Origin: src.Origin, Title: m.Title, Description: m.Description,
