@@ -79,6 +79,9 @@ func (r *resolver) policy(p engine.Info) error {
 	complete := true
 	for _, kinds := range p.Match.Kinds {
 		for _, group := range kinds.APIGroups {
+			if group == engine.TerraformGroup {
+				continue // it is in plans and never in a cluster
+			}
 			for _, kind := range kinds.Kinds {
 				resources, all := r.resources(p.Name, group, kind, kinds.Versions)
 				found = append(found, resources...)

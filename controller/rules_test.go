@@ -138,6 +138,11 @@ func TestReviewRules(t *testing.T) {
 			want:    []string{"apps/v1 deployments CREATE,UPDATE Namespaced"},
 			pending: []schema.GroupVersionKind{gvk("apps", "", "Rollout")},
 		},
+		"Plans": {
+			reason: "What is in plans of Terraform is never in a cluster, so it is not waited for either.",
+			match:  []v1alpha1.Match{match("apps", "Deployment"), match("terraform.lintel.dev", "*"), match("terraform.lintel.dev", "aws_instance")},
+			want:   []string{"apps/v1 deployments CREATE,UPDATE Namespaced"},
+		},
 		"Never": {
 			reason: "Leases and nodes are never asked about, whatever a policy says.",
 			match:  []v1alpha1.Match{match("coordination.k8s.io", "Lease"), match("", "Node")},

@@ -165,9 +165,15 @@ func (m *matcher) hasWildcard() bool {
 		return true
 	}
 	return slices.ContainsFunc(m.match.Kinds, func(k v1alpha1.Kinds) bool {
-		return slices.Contains(k.APIGroups, "*") || slices.Contains(k.Kinds, "*")
+		return slices.Contains(k.APIGroups, "*") || slices.Contains(k.Kinds, "*") && !slices.Equal(k.APIGroups, terraformOnly)
 	})
 }
+
+// terraformOnly are the groups of an entry that is about plans alone, whose every
+// type is a kind: it is indexed, and costs no other request anything.
+//
+//nolint:gochecknoglobals // it never changes
+var terraformOnly = []string{TerraformGroup}
 
 // keys returns the keys under which a policy with the match m is found.
 func (ix *index) keys(m v1alpha1.Match) map[indexKey]bool {
@@ -213,6 +219,9 @@ func (ix *index) find(r *Request) []*policy {
 	if r.subresource != "" {
 		key.group, key.name = r.resource.Group, r.resource.Resource
 	}
+	if key.group == TerraformGroup {
+		return ix.planned(r, key)
+	}
 	var found []*policy
 	for _, p := range ix.exact[key] {
 		if p.matcher.version(r, key, ix) {
@@ -229,6 +238,23 @@ func (ix *index) find(r *Request) []*policy {
 	}
 	slices.SortFunc(found, func(a, b *policy) int { return cmp.Compare(a.info.Name, b.info.Name) })
 	return found
+}
+
+// planned returns the policies that match what a plan of Terraform has. Those that
+// match all groups mean those of clusters.
+func (ix *index) planned(r *Request, key indexKey) []*policy {
+	all := key
+	all.name = "*"
+	found := slices.Concat(ix.exact[all], ix.exact[key], ix.any)
+	slices.SortFunc(found, func(a, b *policy) int { return cmp.Compare(a.info.Name, b.info.Name) })
+	found = slices.Compact(found)
+	return slices.DeleteFunc(found, func(p *policy) bool {
+		return !p.matcher.namesGroup(key.group) || !p.matcher.operation(r) || !p.matcher.version(r, key, ix)
+	})
+}
+
+func (m *matcher) namesGroup(group string) bool {
+	return slices.ContainsFunc(m.match.Kinds, func(k v1alpha1.Kinds) bool { return slices.Contains(k.APIGroups, group) })
 }
 
 // operation reports whether operation and subresource match, wildcards included.

@@ -360,10 +360,15 @@ func orNull(t *ast.Term) *ast.Term {
 	return t
 }
 
+// TerraformGroup is the API group of what a plan of Terraform has: variables,
+// providers and resources, whose kinds are the types of Terraform. No cluster has it,
+// and a policy is asked about it only if its match names it.
+const TerraformGroup = "terraform.lintel.dev"
+
 // isClusterScoped reports whether gk is a built-in kind that is in no namespace.
 // Kinds of extensions are not known here and are taken to be in one.
 func isClusterScoped(gk schema.GroupKind) bool {
-	return slices.Contains(strings.Fields(clusterScoped[gk.Group]), gk.Kind)
+	return gk.Group == TerraformGroup || slices.Contains(strings.Fields(clusterScoped[gk.Group]), gk.Kind)
 }
 
 // clusterScoped lists the built-in kinds in no namespace by API group, as

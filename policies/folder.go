@@ -17,10 +17,11 @@ import (
 // Limits of a folder of policies. The largest public collection has some 500
 // policies, each a file of a few KiB.
 const (
-	maxFile    = 1 << 20 // bytes; no object in a cluster has more
-	maxDepth   = 32      // of folders in each other
-	maxEntries = 20_000  // files and folders, all together
-	maxErrors  = 100     // that are told of
+	maxFile    = 1 << 20   // bytes; no object in a cluster has more
+	maxDepth   = 32        // of folders in each other
+	maxEntries = 20_000    // files and folders, all together
+	maxErrors  = 100       // that are told of
+	maxBytes   = 128 << 20 // all together
 )
 
 // A regoFolder is a folder with Rego in it.
@@ -63,6 +64,7 @@ type walker struct {
 	top     string   // its name
 	proofs  bool     // whether tests and samples are read, or else objects
 	entries int      // met so far
+	bytes   int      // read so far
 	errs    []error
 	folder
 }
@@ -195,6 +197,9 @@ func (w *walker) read(name string) ([]byte, error) {
 	}
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("is larger than %d KiB", maxFile>>10)
+	}
+	if w.bytes += len(data); w.bytes > maxBytes {
+		return nil, fmt.Errorf("is left out: the files of all policies are larger than %d MiB", maxBytes>>20)
 	}
 	return data, nil
 }

@@ -19,7 +19,10 @@ func IsPage(text string) bool { return strings.HasPrefix(text, generated) }
 // Markdown returns the page.
 func (p Page) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s# %s\n\n%s\n\n", generated, inline(p.heading()), inline(p.Description))
+	fmt.Fprintf(&b, "%s# %s\n\n", generated, inline(p.heading()))
+	if p.Description != "" {
+		fmt.Fprintf(&b, "%s\n\n", inline(p.Description))
+	}
 	fmt.Fprintf(&b, "| policy | severity | category | enforcement |\n|---|---|---|---|\n| `%s` | %s | %s | %s |\n\n",
 		p.Name, p.Severity, inline(p.Category), p.Enforcement)
 	p.writeMatches(&b)

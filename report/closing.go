@@ -41,7 +41,7 @@ func (r *Report) counted() string {
 		line += fmt.Sprintf("; %d passed unjudged (%s)", s.Passed, strings.Join(r.reasons(), ", "))
 	}
 	if s.Skipped > 0 {
-		line += "; " + engine.Counted(s.Skipped, "document that is no Kubernetes object", "documents that are no Kubernetes objects") + " skipped"
+		line += "; " + engine.Counted(s.Skipped, "document", "documents") + " skipped"
 	}
 	if n := len(r.Errors); n > 0 {
 		line += "; " + engine.Counted(n, "error", "errors")

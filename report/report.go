@@ -35,7 +35,8 @@ type Report struct {
 	Warnings []Note
 	// Assumptions say what was taken for granted because nobody could know it.
 	Assumptions []string
-	// Skipped is how many documents were no Kubernetes objects.
+	// Skipped is how many documents were no Kubernetes objects, or are created by no
+	// installation of their chart.
 	Skipped int
 	// FailOn is which findings fail the run. If "", those that deny.
 	FailOn FailOn

@@ -174,7 +174,7 @@ policies
 				Assumptions: []string{"the moon is \x1b[31mgreen"},
 			},
 			want: `assumed: the moon is \x1b[31mgreen
-5 objects: 0 denied, 1 warned about, 2 undecided; 2 passed unjudged (namespace kube-system is excluded); 1 document that is no Kubernetes object skipped; 2 errors
+5 objects: 0 denied, 1 warned about, 2 undecided; 2 passed unjudged (namespace kube-system is excluded); 1 document skipped; 2 errors
 policies 
 `,
 		},

@@ -62,7 +62,11 @@ func Default(o Object) (Object, []Warning, error) {
 }
 
 func (o Object) errorf(line int, format string, args ...any) *Error {
-	return &Error{File: o.File, Line: line, Err: fmt.Errorf(format, args...)}
+	return o.errorAt(place{line: line}, format, args...)
+}
+
+func (o Object) errorAt(at place, format string, args ...any) *Error {
+	return &Error{File: o.fileAt(at), Line: at.line, Err: fmt.Errorf(format, args...)}
 }
 
 func (o Object) warnings(unknown []error) []Warning {
@@ -74,7 +78,8 @@ func (o Object) warnings(unknown []error) []Warning {
 		}
 		w := Warning{File: o.File, Line: o.Line, Field: field.FieldPath()}
 		if o.fields != nil {
-			w.Line, _ = o.fields.locate(w.Field, "", o.Line)
+			at, _ := o.fields.locate(w.Field, "", o.place())
+			w.File, w.Line = o.fileAt(at), at.line
 		}
 		out = append(out, w)
 	}
@@ -88,31 +93,31 @@ func (o Object) misfit(err error) *Error {
 	switch {
 	case errors.As(err, &wrong) && wrong.Field != "":
 		got := strings.Fields(wrong.Value + " ?")[0]
-		field, line := o.wrongField(wrong.Field, got)
-		return o.errorf(line, "%s is %s, not %s as in %s", field, article(got), typeName(wrong.Type), o.Kind)
+		field, at := o.wrongField(wrong.Field, got)
+		return o.errorAt(at, "%s is %s, not %s as in %s", field, article(got), typeName(wrong.Type), o.Kind)
 	case errors.Is(err, resource.ErrFormatWrong), errors.Is(err, resource.ErrNumeric), errors.Is(err, resource.ErrSuffix):
 		return o.errorf(o.Line, "has a quantity that Kubernetes cannot read")
 	}
 	return o.errorf(o.Line, "does not fit %s %s", o.APIVersion, o.Kind)
 }
 
-// wrongField returns the path and line of the field of which a decoder tells. The
+// wrongField returns the path and place of the field of which a decoder tells. The
 // decoder's path may have the names of Go structs in it, as in
 // spec.volumes.VolumeSource.fc.lun.
-func (o Object) wrongField(field, got string) (string, int) {
+func (o Object) wrongField(field, got string) (string, place) {
 	if o.fields == nil {
-		return field, o.Line
+		return field, o.place()
 	}
-	line, found := o.fields.locate(field, got, o.Line)
+	at, found := o.fields.locate(field, got, o.place())
 	if found {
-		return field, line
+		return field, at
 	}
 	steps := slices.DeleteFunc(strings.Split(field, "."), func(step string) bool {
 		return step != "" && step[0] >= 'A' && step[0] <= 'Z'
 	})
 	field = strings.Join(steps, ".")
-	line, _ = o.fields.locate(field, got, o.Line)
-	return field, line
+	at, _ = o.fields.locate(field, got, o.place())
+	return field, at
 }
 
 func article(jsonKind string) string {
@@ -144,17 +149,17 @@ func typeName(t reflect.Type) string {
 	return fmt.Sprintf("an integer of %d bits", t.Bits())
 }
 
-// locate returns the line of the field that a decoder calls path, such as
+// locate returns the place of the field that a decoder calls path, such as
 // spec.containers[0].env.value, and whether there is such a field. Decoders do
 // not escape keys, and leave out indexes where they tell of a wrong type: then the
-// first value of the wrong JSON kind is meant. If there is none, it is the line
-// of the nearest ancestor, or line.
-func (n *node) locate(path, wrong string, line int) (int, bool) {
+// first value of the wrong JSON kind is meant. If there is none, it is the place
+// of the nearest ancestor, or at.
+func (n *node) locate(path, wrong string, at place) (place, bool) {
 	path = strings.TrimPrefix(path, ".")
 	if path == "" {
-		return line, wrong == "" || n.jsonKind() == wrong
+		return at, wrong == "" || n.jsonKind() == wrong
 	}
-	best := line
+	best := at
 	for i, e := range n.kids {
 		rest, ok := path, n.kind == listNode
 		switch {
@@ -167,12 +172,12 @@ func (n *node) locate(path, wrong string, line int) (int, bool) {
 		if !ok {
 			continue
 		}
-		at, found := e.node.locate(rest, wrong, int(e.line))
+		inner, found := e.node.locate(rest, wrong, e.place())
 		if found {
-			return at, true
+			return inner, true
 		}
 		if n.kind == objectNode {
-			best = at
+			best = inner
 		}
 	}
 	return best, false

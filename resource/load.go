@@ -26,6 +26,11 @@ const (
 type Options struct {
 	// Stdin is read where a path is "-".
 	Stdin io.Reader
+
+	// Namespace is what charts are told they are installed in; if empty, "default".
+	Namespace string
+
+	Charts ChartOptions // how charts are rendered
 }
 
 // Load reads all that paths name: see [Walk].
@@ -53,9 +58,24 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // Kubernetes objects. In a folder a symbolic link is read if it leads to a file
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
+//
+// A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
+// rendered, and nothing in it is read by itself. See [ChartOptions].
+//
+// A folder with a kustomization is built as kubectl apply -k would, unless another
+// kustomization of the run uses it or it is a component, and the files of
+// kustomizations are not read singly unless they are named.
 func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) error) error {
+	values, err := readAllValues(opts.Charts.Values)
+	if err != nil {
+		return visit(Result{Errors: []*Error{err}})
+	}
+	kustomizations, failed := newPlan(ctx, paths)
+	if failed != nil {
+		return failed
+	}
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, top: path, visit: visit}
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -65,11 +85,15 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 
 // A walker reads one path.
 type walker struct {
-	ctx   context.Context
-	opts  Options
-	top   string
-	root  *os.Root // the folder at top; nothing outside it is opened
-	visit func(Result) error
+	ctx    context.Context
+	opts   Options
+	values []chartFile // for charts
+	top    string
+	root   *os.Root // the folder at top; nothing outside it is opened
+	visit  func(Result) error
+
+	plan *plan  // of the kustomizations
+	base string // the folder at top, absolute and free of links
 }
 
 func (w *walker) path() error {
@@ -79,14 +103,26 @@ func (w *walker) path() error {
 	if w.top == "-" {
 		return w.visit(Read(w.opts.Stdin, "-"))
 	}
+	if isKustomizationFile(w.top) {
+		if done, err := w.namedKustomization(); done || err != nil {
+			return err
+		}
+	}
 	info, err := os.Stat(w.top)
 	switch {
 	case err != nil:
 		return w.fail(w.top, cause(err))
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return w.fail(w.top, fmt.Errorf("is %s, no regular file: pass it to standard input", modeName(info.Mode())))
+	}
+	if err := errTemplate(w.top); err != nil {
+		return w.fail(w.top, err)
+	}
+	switch {
 	case info.IsDir():
 		return w.walk()
-	case !info.Mode().IsRegular():
-		return w.fail(w.top, fmt.Errorf("is %s, no regular file: pass it to standard input", modeName(info.Mode())))
+	case isArchive(w.top):
+		return w.archive()
 	}
 	return w.file(w.top, true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
 }
@@ -97,7 +133,7 @@ func (w *walker) walk() error {
 		return w.fail(w.top, cause(err))
 	}
 	defer root.Close()
-	w.root = root
+	w.root, w.base = root, resolved(w.top)
 	return w.folder(".", 0)
 }
 
@@ -106,9 +142,15 @@ func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
 	}
+	if err := w.kustomization(name); err != nil {
+		return err
+	}
 	entries, err := w.entries(name)
 	if err != nil {
 		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
+	}
+	if isChart(entries) {
+		return w.chart(name)
 	}
 	for _, entry := range entries {
 		if err := w.ctx.Err(); err != nil {
@@ -117,7 +159,7 @@ func (w *walker) folder(name string, depth int) error {
 		inner := filepath.Join(name, entry.Name())
 		if entry.IsDir() {
 			err = w.folder(inner, depth+1)
-		} else if isManifest(inner) {
+		} else if isManifest(inner) && !w.belongs(inner) {
 			err = w.entry(inner)
 		}
 		if err != nil {
@@ -180,7 +222,7 @@ func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, e
 		return w.fail(path, cause(err))
 	case !info.Mode().IsRegular():
 		return w.fail(path, errors.New("is no regular file any more"))
-	case info.Size() > MaxFile:
+	case info.Size() > MaxPlan:
 		return w.fail(path, errTooLarge)
 	}
 	r := reader{file: path, strict: strict}

@@ -20,6 +20,7 @@ const (
 // shared where YAML has aliases, and never change once they are made.
 type node struct {
 	kind nodeKind
+	file uint16 // of the object's files: see Object.files
 	line int32  // of the value's first character
 	text string // a string's value; the JSON of a number, boolean or null
 	kids []edge // of an object or list

@@ -9,6 +9,9 @@
 // not be the one that people read: a key that is there twice, text after the
 // end of a document, and UTF-16 are errors too.
 //
+// Helm charts are rendered by helm's own engine, in a process of their own that can
+// be ended; lines of their objects are those of the templates. See [ChartOptions].
+//
 // One bad document does not hide the others: a [Result] has objects and errors
 // side by side. Input may be hostile, so every read is bounded in bytes, depth
 // and expansion, folders are not left through symbolic links, and no error
@@ -31,7 +34,8 @@ type Object struct {
 	// object stands in File as it is.
 	Rendered string
 
-	fields *node // nil for an object that was made without lines
+	fields *node    // nil for an object that was made without lines
+	files  []string // that fields may stand in, beside File; nodes count them from 1
 }
 
 // New returns the object in JSON that was read from a line of a file by other
@@ -51,17 +55,44 @@ func New(json []byte, file string, line int) (Object, error) {
 }
 
 // LineOf returns the line of the field at path, or of its nearest ancestor that
-// the file has. Steps of the path are keys (string) and indexes (int).
+// the file has. Steps of the path are keys (string) and indexes (int). The line may
+// be one of another file than File where [Object.SourceOf] says so.
 func (o Object) LineOf(path []any) int {
-	line := o.Line
+	_, line := o.SourceOf(path)
+	return line
+}
+
+// SourceOf returns the file and the line of the field at path, or of its nearest
+// ancestor that there is. What kustomize built of several files stands in each of
+// them.
+func (o Object) SourceOf(path []any) (file string, line int) {
+	at := o.place()
 	for n := o.fields; n != nil && len(path) > 0; path = path[1:] {
 		e := n.child(path[0])
 		if e == nil {
 			break
 		}
-		n, line = e.node, int(e.line)
+		n, at = e.node, e.place()
 	}
-	return line
+	return o.fileAt(at), at.line
+}
+
+// A place is a line of one of an object's files.
+type place struct {
+	file uint16 // 0 for Object.File
+	line int
+}
+
+func (o Object) place() place { return place{line: o.Line} }
+
+func (e *edge) place() place { return place{e.file, int(e.line)} }
+
+// fileAt returns the name of the file of a place.
+func (o Object) fileAt(at place) string {
+	if i := int(at.file) - 1; i >= 0 && i < len(o.files) {
+		return o.files[i]
+	}
+	return o.File
 }
 
 // identify reads off the fields of Object that name it.

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -34,7 +35,9 @@ const (
 type Result struct {
 	Objects []Object
 	Errors  []*Error
-	Skipped int // documents in folders that are no Kubernetes objects
+	// Skipped counts documents in folders that are no Kubernetes objects, objects
+	// that no installation of their chart creates, and library charts.
+	Skipped int
 }
 
 // Read reads the objects of a stream, which must hold at least one and nothing
@@ -49,24 +52,31 @@ func Read(r io.Reader, file string) Result {
 type reader struct {
 	file      string
 	strict    bool // whether a document that is no Kubernetes object is an error
+	planned   bool // whether it is a Terraform plan, which may be one of nothing
 	encoder   encoder
 	documents int // met so far
 	Result
 }
 
 func (r *reader) read(src io.Reader) {
-	data, err := io.ReadAll(io.LimitReader(src, MaxFile+1))
-	if err != nil {
+	in := bufio.NewReader(src)
+	head, _ := in.Peek(planHead) // what is wrong is found again below
+	limit := limitOf(head)
+	data, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	switch {
+	case err != nil:
 		r.fail(fmt.Errorf("read: %w", cause(err)))
 		return
-	}
-	if len(data) > MaxFile {
+	case len(data) > MaxPlan:
+		r.fail(errPlanLarge)
+		return
+	case len(data) > limit:
 		r.fail(errTooLarge)
 		return
 	}
 	r.encoder.budget = maxExpanded
 	r.stream(data)
-	if r.strict && len(r.Objects) == 0 && len(r.Errors) == 0 {
+	if r.strict && len(r.Objects) == 0 && len(r.Errors) == 0 && !r.planned {
 		r.fail(ErrNoObjects)
 	}
 }
@@ -104,6 +114,9 @@ func (r *reader) stream(data []byte) {
 	}
 	if !startsWithBrace(data) {
 		r.yaml(data, 1, nil)
+		return
+	}
+	if r.terraform(data) {
 		return
 	}
 	read, count, err := r.values(data)

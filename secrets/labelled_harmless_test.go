@@ -138,6 +138,7 @@ func policiesOfPasswords() []labelled {
 		{"expression", "PASSWORD_REGEX", "^(?=.*[a-z])(?=.*[A-Z]).{8,}$"},
 		{"policy", "PASSWORD_POLICY", "length(12) and digits(2)"},
 		{"reset allowed", "PASSWORD_RESET_ENABLED", "true"},
+		{"strategy of a token", "AUTH_TOKEN_UPDATE_STRATEGY", "ROTATE"},
 		{"age of a token", "TOKEN_TTL", "24h"},
 		{"age in seconds", "ACCESS_TOKEN_EXPIRE_SECONDS", "3600"},
 		{"age of a refresh token", "REFRESH_TOKEN_LIFETIME", "P30D"},

@@ -63,7 +63,7 @@ func newNames() *names {
 			position plugin binding reader writer sync operator controller injector env var variable variables mapping list kind
 			username user users principal owner email domain realm last next previous used generator generation generate bits charset chars
 			char characters alphabet per rate window bytes status state stdin prompt command cmd script exec helper callback handler middleware
-			serviceaccount reload reloader audiences filename region clock skew leeway lookup digest sha sha1 sha256 sha512 md5 fingerprint thumbprint counter cert crt certificate`},
+			serviceaccount reload reloader audiences filename region clock skew leeway lookup digest sha sha1 sha256 sha512 md5 fingerprint thumbprint counter cert crt certificate strategy`},
 		{roleAny, `public publishable site sitekey pub checksum csrf xsrf inject existing max min num total use enable disable has show hide require requires validate skip
 			forgot confirm pad bos eos unk cls sep special allow allowed disallow placeholder i18n pull`},
 		{roleLast, "pass pword"},

@@ -193,3 +193,25 @@ func TestPathsOfFindings(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatIsWrittenInPlans asks that of what a Terraform plan has, what people wrote
+// is looked at, and not what will come of it; elsewhere those keys mean nothing.
+func TestWhatIsWrittenInPlans(t *testing.T) {
+	const spec = `"spec":{"value":{"password":"a1"},"values":{"password":"hunter2"},"sensitive":{"password":"hunter2"},"unknown":{"password":"hunter2"},` +
+		`"tagging":[{"tags":{"password":"hunter2"}}],"configured":{"password":"hunter2","values":{"token":"` + token + `"}}}`
+	for name, tc := range map[string]struct {
+		object string
+		want   []string
+	}{
+		"Plan":   {`{"apiVersion":"terraform.lintel.dev/v1","kind":"x",` + spec + `}`, []string{"spec.configured.password password-name", "spec.configured.values.token github-pat-unverified"}},
+		"NoSpec": {`{"apiVersion":"terraform.lintel.dev/v1","kind":"x","values":{"password":"hunter2"}}`, []string{"values.password password-name"}},
+		"NoPlan": {`{"apiVersion":"v1","kind":"x",` + spec + `}`, []string{
+			"spec.configured.password password-name", "spec.configured.values.token github-pat-unverified", "spec.sensitive.password password-name",
+			"spec.tagging.0.tags.password password-name", "spec.unknown.password password-name", "spec.values.password password-name",
+		}},
+	} {
+		if diff := cmp.Diff(tc.want, found(newScanner(t).Scan(decode(t, tc.object)))); diff != "" {
+			t.Errorf("%s: -want, +got:\n%s", name, diff)
+		}
+	}
+}

@@ -136,7 +136,7 @@ func (p *proof) without(ctx context.Context, s subject, seen []object) []Problem
 		}
 		after, err := p.ask(ctx, s.query, input)
 		if err != nil {
-			problems = append(problems, s.problem("without %s it fails: %s", engine.Printable(written(field)), describe(err, p.cfg.Timeout)))
+			problems = append(problems, s.problem("without %s it fails: %s", engine.Printable(written(field)), describe(ctx, err, p.cfg.Timeout)))
 			continue
 		}
 		for i, b := range before {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lintel-policy/lintel/resource"
 )
@@ -30,7 +32,7 @@ func (p *proof) watch(ctx context.Context, s *sample) error {
 			continue // there is no such rule
 		}
 		if _, err := query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalQueryTracer(p.watched)); err != nil {
-			return fmt.Errorf("%s: %s", rule, describe(err, p.cfg.Timeout))
+			return fmt.Errorf("%s: %s", rule, describe(ctx, err, p.cfg.Timeout))
 		}
 	}
 	return nil
@@ -45,6 +47,22 @@ func (p *proof) input(s *sample, o object) (ast.Value, error) {
 	return ast.InterfaceToValue(object{"review": s.review(o), "parameters": parameters})
 }
 
+// review returns what a policy is asked about the creation of an object.
+func (s *sample) review(o object) object {
+	gvk := schema.FromAPIVersionAndKind(s.read.APIVersion, s.read.Kind)
+	gvr, _ := meta.UnsafeGuessKindToResource(gvk)
+	kind := object{"group": gvk.Group, "version": gvk.Version, "kind": gvk.Kind}
+	resources := object{"group": gvr.Group, "version": gvr.Version, "resource": gvr.Resource}
+	review := object{
+		"uid": "00000000-0000-0000-0000-000000000000", "kind": kind, "requestKind": kind, "resource": resources, "requestResource": resources,
+		"name": s.read.Name, "operation": "CREATE", "object": o, "oldObject": nil, "userInfo": object{}, "dryRun": false,
+	}
+	if s.namespace != "" {
+		review["namespace"], review["namespaceObject"] = s.namespace, s.file.namespace(s.namespace)
+	}
+	return review
+}
+
 // inventoryOf returns data.inventory for a sample.
 func (p *proof) inventoryOf(s *sample) map[string]any {
 	namespaces, cluster := object{}, object{}
@@ -55,10 +73,10 @@ func (p *proof) inventoryOf(s *sample) map[string]any {
 		name, _ := metadata["name"].(string)
 		namespace, _ := metadata["namespace"].(string)
 		if namespace == "" {
-			namespace = defaultNamespace
+			put(o, cluster, apiVersion, kind, name)
+		} else {
+			put(o, namespaces, namespace, apiVersion, kind, name)
 		}
-		put(o, namespaces, namespace, apiVersion, kind, name)
-		put(o, cluster, apiVersion, kind, name)
 	}
 	return object{"namespace": namespaces, "cluster": cluster}
 }

@@ -151,10 +151,12 @@ func shortened(text string) string {
 	return text
 }
 
-// describe returns the text of an error of a test.
-func describe(err error, timeout time.Duration) string {
+// describe returns the text of an error of a test or a policy that was asked in ctx.
+func describe(ctx context.Context, err error, timeout time.Duration) string {
 	var e *topdown.Error
 	switch {
+	case topdown.IsCancel(err) && ctx.Err() != nil:
+		return "it was stopped"
 	case topdown.IsCancel(err):
 		return fmt.Sprintf("it takes longer than %s", timeout)
 	case errors.As(err, &e) && e.Location != nil:

@@ -101,7 +101,7 @@ func (r *runner) casesOf(ctx context.Context, cfg Config, t *tester.Result) []Ca
 	}
 	switch {
 	case t.Error != nil:
-		c.Failure, c.Output = describe(t.Error, cfg.Timeout), string(t.Output)
+		c.Failure, c.Output = describe(ctx, t.Error, cfg.Timeout), string(t.Output)
 	case len(rows) == 0 && t.Fail:
 		c.Failure, c.Output = why.of(""), string(t.Output)
 	case len(rows) == 0 && r.isTable(t) && !t.Skip:

@@ -9,9 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
 	"github.com/lintel-policy/lintel/resource"
@@ -29,7 +26,9 @@ type sample struct {
 	file    *sampleFile
 	written object          // as it is in the file
 	read    resource.Object // with the defaults of the API server
-	err     error           // why it cannot be judged
+	// namespace is the one that it is in; "" for a cluster-scoped object.
+	namespace string
+	err       error // why it cannot be judged
 }
 
 // A sampleFile is what the samples of one file are to each other, as they are in check:
@@ -81,7 +80,11 @@ func (s *sample) take(o resource.Object) error {
 	if len(unknown) > 0 {
 		return fmt.Errorf("unknown field %q", unknown[0].Field)
 	}
-	s.read = read
+	req, err := engine.NewRequest(read.JSON, defaultNamespace)
+	if err != nil {
+		return err
+	}
+	s.read, s.namespace = read, req.Namespace()
 	return nil
 }
 
@@ -109,8 +112,8 @@ func (p *proof) request(s *sample) (*engine.Request, *engine.Inventory, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if req.Namespace() != "" {
-		namespace, err := engine.DecodeObject(encode(s.file.namespace(req.Namespace())))
+	if s.namespace != "" {
+		namespace, err := engine.DecodeObject(encode(s.file.namespace(s.namespace)))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -144,6 +147,14 @@ func (s *sample) object() object {
 	var o object
 	if json.Unmarshal(s.read.JSON, &o) != nil { // it was read before
 		return object{}
+	}
+	if s.namespace != "" {
+		metadata, _ := o["metadata"].(object)
+		if metadata == nil {
+			metadata = object{}
+			o["metadata"] = metadata
+		}
+		metadata["namespace"] = s.namespace
 	}
 	return o
 }
@@ -261,67 +272,4 @@ func compare(want, got []string) []string {
 		lines = append([]string{"wanted (-) and found (+):"}, lines...)
 	}
 	return lines
-}
-
-// Settles returns what is wrong with the patches that a set makes of a request's
-// object: that they fail, change again what they have made, or bring about a violation.
-func Settles(ctx context.Context, set *engine.Set, req *engine.Request, inventory *engine.Inventory) ([]string, error) {
-	first, err := set.Patch(ctx, req, inventory)
-	if err != nil {
-		return nil, err
-	}
-	var lines []string
-	for _, e := range first.Errors {
-		lines = append(lines, "patch: "+e.Err.Error())
-	}
-	lines = append(lines, first.Warnings...)
-	if first.Patch == nil {
-		return lines, nil
-	}
-	again, err := set.Patch(ctx, first.Request, inventory)
-	if err != nil {
-		return nil, err
-	}
-	if again.Patch != nil {
-		lines = append(lines, fmt.Sprintf("patching what was patched changes it again: %s", engine.Printable(string(again.Patch))))
-	}
-	before, err := set.Review(ctx, req, inventory)
-	if err != nil {
-		return nil, err
-	}
-	after, err := set.Review(ctx, first.Request, inventory)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range after.Violations {
-		if !slices.ContainsFunc(before.Violations, func(b engine.Violation) bool {
-			return b.Policy == v.Policy && b.Path.String() == v.Path.String()
-		}) {
-			lines = append(lines, "the patch brings about: "+engine.Printable(v.Path.String()+": "+v.Message))
-		}
-	}
-	return lines, nil
-}
-
-// review returns what a policy is asked about the creation of an object.
-func (s *sample) review(o object) object {
-	gvk := schema.FromAPIVersionAndKind(s.read.APIVersion, s.read.Kind)
-	gvr, _ := meta.UnsafeGuessKindToResource(gvk)
-	kind := object{"group": gvk.Group, "version": gvk.Version, "kind": gvk.Kind}
-	resource := object{"group": gvr.Group, "version": gvr.Version, "resource": gvr.Resource}
-	review := object{
-		"uid": "00000000-0000-0000-0000-000000000000", "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
-		"name": s.read.Name, "operation": "CREATE", "object": o, "oldObject": nil, "userInfo": object{}, "dryRun": false,
-	}
-	if req, err := engine.NewRequest(s.read.JSON, defaultNamespace); err == nil && req.Namespace() != "" {
-		review["namespace"] = req.Namespace()
-		review["namespaceObject"] = s.file.namespace(req.Namespace())
-		metadata, _ := o["metadata"].(object)
-		if metadata == nil {
-			metadata = object{}
-		}
-		metadata["namespace"] = req.Namespace()
-		o["metadata"] = metadata
-	}
-	return review
 }

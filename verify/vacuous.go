@@ -12,6 +12,9 @@ import (
 
 // vacuous returns what passes and proves nothing.
 func (p *proof) vacuous(ctx context.Context) []Problem {
+	if len(p.rego.tests) == 0 && len(p.samples) == 0 {
+		return []Problem{{p.suite.Policy.Modules[0].Name, 1, "there are neither tests nor samples"}}
+	}
 	problems := p.watched.unfired(p.info.Rules)
 	problems = append(problems, p.unmatched()...)
 	if p.info.Reviews {

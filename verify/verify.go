@@ -29,6 +29,9 @@ type Config struct {
 	// Timeout bounds one test, and each time that a policy is asked about a sample.
 	// If zero, [DefaultTimeout]. All of a policy has sixty times that.
 	Timeout time.Duration
+	// Memory is how many bytes the objects of the process may take, or all is
+	// stopped. If zero, [DefaultMemory].
+	Memory uint64
 	// Coverage is the least percentage of lines that tests and samples have to reach.
 	Coverage float64
 }
@@ -102,10 +105,18 @@ func Run(ctx context.Context, cfg Config, suite policies.Suite) *Result {
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
 	ctx, cancel := context.WithTimeout(ctx, wholeFactor*cfg.Timeout)
 	defer cancel()
+	ctx, stop := withinMemory(ctx, cmp.Or(cfg.Memory, DefaultMemory))
+	defer stop()
 	r := &Result{Policy: suite.Policy.Name, Origin: suite.Policy.Origin}
 	p, err := newProof(cfg, suite)
 	if err == nil {
 		err = p.run(ctx, r)
+	}
+	switch {
+	case errors.Is(context.Cause(ctx), errMemory):
+		r.Problems = append(r.Problems, Problem{Message: "stopped before all was run: " + errMemory.Error()})
+	case ctx.Err() != nil:
+		r.Problems = append(r.Problems, Problem{Message: "stopped before all was run: there is no more time"})
 	}
 	if err != nil {
 		r.Broken = unwrapped(err)
@@ -189,8 +200,5 @@ func (p *proof) run(ctx context.Context, r *Result) error {
 	r.Coverage = p.watched.coverage(p.rego.policy)
 	r.Problems = p.vacuous(ctx)
 	r.Problems = append(r.Problems, r.Coverage.below(p.cfg.Coverage)...)
-	if err := ctx.Err(); err != nil {
-		r.Problems = append(r.Problems, Problem{Message: "ran out of time before all was run"})
-	}
 	return nil
 }

@@ -141,6 +141,11 @@ func TestRun(t *testing.T) {
 		want   []string
 	}{
 		"Passes": {reason: "Every case below is a change of this one."},
+		"Nothing": {
+			reason: "Of a policy that nothing proves, one line says it.",
+			files:  map[string]string{"registry_test.rego": "", "testdata/good.yaml": "", "testdata/bad.yaml": ""},
+			want:   []string{"registry.rego: there are neither tests nor samples"},
+		},
 		"FailingTest": {
 			reason: "What was compared is shown.",
 			files:  map[string]string{"registry_test.rego": changed(tests, `"want": 1}`, `"want": 2}`)},
@@ -198,6 +203,16 @@ func TestRun(t *testing.T) {
 		"NamespaceBesideSample": {
 			reason: "A Namespace is what the others are in, and no sample itself.",
 			files:  map[string]string{"testdata/good.yaml": "{apiVersion: v1, kind: Namespace, metadata: {name: default}}\n---\n" + good},
+		},
+		"InventoryBesideSample": {
+			reason: "Objects of a file see each other, in the namespace that they would be in.",
+			files: map[string]string{
+				"registry.rego": changed(changed(rego, "custom: {match", "custom: {inventory: [{apiVersion: v1, kind: ConfigMap}], match"),
+					"not startswith(image", "not _open\n\tnot startswith(image") +
+					"\n_open if data.inventory.namespace[input.review.namespace].v1.ConfigMap.open\n",
+				"testdata/good.yaml":  good,
+				"testdata/good2.yaml": changed(good, "registry.example.com/", "") + "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: open}}\n",
+			},
 		},
 		"RuleThatNeverFires": {
 			reason: "Nobody has seen that the rule can find anything.",
@@ -331,6 +346,15 @@ patch contains {"path": ["metadata", "annotations", "n"], "op": "set", "value": 
 			reason: "Of a few tests it cannot be told what all of them prove.",
 			files:  map[string]string{"registry.rego": rego + "\n_unused if true\n", "registry_test.rego": changed(tests, `"want": 1}`, `"want": 2}`)},
 			cfg:    verify.Config{Coverage: 100, Run: regexp.MustCompile("absent$")},
+		},
+		"TestThatTakesMemory": {
+			reason: "Memory ends before time does.",
+			files:  map[string]string{"registry_test.rego": tests + "\ntest_large if count([x | some x in numbers.range(1, 10000000)]) < 0\n"},
+			cfg:    verify.Config{Timeout: time.Minute, Memory: 300 << 20, Run: regexp.MustCompile("test_large")},
+			want: []string{
+				"registry_test.rego test_large: it was stopped",
+				".: stopped before all was run: it takes more memory than it may",
+			},
 		},
 		"TestWithoutEnd": {
 			reason: "What does not end is stopped.",

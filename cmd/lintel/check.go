@@ -18,6 +18,7 @@ type checkCommand struct {
 	streams  streams
 	policies []string
 	place    placeFlags
+	charts   chartFlags
 	out      outputs
 }
 
@@ -32,7 +33,16 @@ were created there: what it would deny, warn about and patch.
 A PATH is a file, a folder, which is read with all folders in it, or "-" for
 standard input. A named file must hold Kubernetes objects; in a folder, .yaml,
 .yml and .json files are read, and what is no Kubernetes object is counted and
-skipped.
+skipped. A Terraform plan in JSON is known by what is in it, and each resource that
+it plans is judged.
+
+A folder with a Chart.yaml, and a .tgz that is named, is a Helm chart. It is
+rendered as helm template does it, with --values, --set and --set-string, and
+nothing in it is read by itself. Each chart of the run gets the same values.
+
+A folder with a kustomization is built as kubectl apply -k does it, and the files
+that it is made of are not read by themselves; nor are bases and components that
+another kustomization of the run uses. Nothing remote is fetched.
 
 The objects are taken to be created together: policies see them all, and those
 in a namespace have the labels of its Namespace object if that is among them. The
@@ -47,10 +57,13 @@ Exit code 0: nothing is denied; 1: something is, or what --fail-on says; 2: coul
 not tell.`,
 		Example: `  lintel check deploy/ service.yaml
   helm template shop ./chart | lintel check - -n shop
+  lintel check overlays/production
   lintel check deploy/ -p embedded -p ./policies -o json
+  lintel check ./chart -n shop --values production.yaml --set image.tag=1.2.3
   lintel check deploy/ -o text -o sarif=lintel.sarif -o junit=lintel.xml
   lintel check deploy/ --fail-on never -o baseline=lintel-baseline.json
   lintel check deploy/ --baseline lintel-baseline.json
+  terraform show -json plan.out | lintel check -
   lintel check deploy/ -n shop --namespace-labels team=checkout,environment=production`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -71,6 +84,7 @@ not tell.`,
 	}
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	c.place.add(cmd)
+	c.charts.add(cmd)
 	c.out.flags(cmd)
 	return cmd
 }
@@ -79,13 +93,17 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	if err := c.out.prepare(c.streams.out); err != nil {
 		return err
 	}
+	opts, err := c.charts.read(c.streams, c.place.namespace)
+	if err != nil {
+		return err
+	}
 	collectLess()
 	policies, err := loadPolicies(c.policies)
 	if err != nil {
 		return err
 	}
 	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given, progress: startProgress(c.streams.err)}
-	r, err := j.judge(ctx, resource.Load(ctx, resource.Options{Stdin: c.streams.in}, paths...))
+	r, err := j.judge(ctx, resource.Load(ctx, opts, paths...))
 	j.progress.stop()
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type explainCommand struct {
 	files    []string
 	output   string
 	place    placeFlags
+	charts   chartFlags
 }
 
 func newExplain(s streams) *cobra.Command {
@@ -47,6 +48,7 @@ Exit code 0: explained; 2: could not be.`,
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	cmd.Flags().StringArrayVarP(&c.files, "file", "f", nil, "`file` with objects to explain the verdict on; \"-\" is standard input; repeatable")
 	c.place.add(cmd)
+	c.charts.add(cmd)
 	outputFlag(cmd, &c.output)
 	return cmd
 }
@@ -69,7 +71,11 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err := policies.know(names); err != nil {
 		return err
 	}
-	found := resource.Load(cmd.Context(), resource.Options{Stdin: c.streams.in}, c.files...)
+	opts, err := c.charts.read(c.streams, c.place.namespace)
+	if err != nil {
+		return err
+	}
+	found := resource.Load(cmd.Context(), opts, c.files...)
 	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given}
 	e, err := j.explain(cmd.Context(), found.Objects, names)
 	if err != nil {

@@ -63,12 +63,17 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 	}
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	c.place.add(cmd)
+	c.charts.add(cmd)
 	cmd.Flags().BoolVar(&c.diff, "diff", false, "show what would be changed, and change nothing")
 	return cmd
 }
 
 func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]string) error {
 	collectLess()
+	opts, err := c.charts.read(c.streams, c.place.namespace)
+	if err != nil {
+		return err
+	}
 	policies, err := loadPolicies(c.policies)
 	if err != nil {
 		return err
@@ -76,7 +81,7 @@ func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]s
 	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given}
 	f := &fixer{judge: j, seen: map[any]bool{}}
 	defer f.close()
-	if err := f.load(ctx, c.streams.in, paths); err != nil {
+	if err := f.load(ctx, opts, paths); err != nil {
 		return err
 	}
 	r, err := f.fix(ctx)

@@ -25,7 +25,6 @@ import (
 // nothing to change: an object may be patched by what was patched into another.
 type fixer struct {
 	judge   *judge
-	options resource.Options // for reading folders and files
 	files   []*fixFile
 	seen    map[any]bool    // files, by what is the same for all their names
 	folders []*os.Root      // to be closed
@@ -43,16 +42,16 @@ func (f *fixer) close() {
 
 // load reads the paths, and keeps the text of all files whose objects stand in them as
 // they are.
-func (f *fixer) load(ctx context.Context, in io.Reader, paths []string) error {
+func (f *fixer) load(ctx context.Context, opts resource.Options, paths []string) error {
 	if paths[0] == "-" {
-		return f.loadStream(in)
+		return f.loadStream(opts.Stdin)
 	}
 	for _, path := range paths {
 		folder, err := f.openFolder(path)
 		if err != nil {
 			folder = nil // the walk says what is wrong with it
 		}
-		err = resource.Walk(ctx, f.options, []string{path}, func(r resource.Result) error {
+		err = resource.Walk(ctx, opts, []string{path}, func(r resource.Result) error {
 			f.take(folder, path, r)
 			return nil
 		})

@@ -26,7 +26,8 @@ func hintsFor(o resource.Object, ops []splice.Operation) []report.Note {
 	said := map[report.Note]bool{}
 	for _, op := range ops {
 		field := pointerPath(op.Path)
-		h := report.Note{Source: report.Source{File: o.File, Line: o.LineOf(field)}}
+		file, line := o.SourceOf(field)
+		h := report.Note{Source: report.Source{File: file, Line: line}}
 		value := splice.ValueFor(template, o.Line, op.Path)
 		switch {
 		case value != "":

@@ -123,7 +123,8 @@ func (c *candidate) ref() engine.ObjectRef {
 
 // at returns where a field of the object stands.
 func (c *candidate) at(path engine.Path) report.Source {
-	return report.Source{File: c.File, Line: c.LineOf(path)}
+	file, line := c.SourceOf(path)
+	return report.Source{File: file, Line: line}
 }
 
 // failed returns the finding that the object could not be judged.
@@ -131,7 +132,7 @@ func (c *candidate) failed(err error) report.Object {
 	o := report.Object{Ref: c.ref(), Source: c.at(nil), Err: err}
 	var placed *resource.Error
 	if errors.As(err, &placed) {
-		o.Source.Line, o.Err = placed.Line, placed.Err
+		o.Source, o.Err = report.Source{File: placed.File, Line: placed.Line}, placed.Err
 	}
 	return o
 }

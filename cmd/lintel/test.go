@@ -163,6 +163,7 @@ func (c *testCommand) test(cmd *cobra.Command, folders []string) error {
 	if err != nil {
 		return err
 	}
+	collectLess()
 	var results []*verify.Result
 	for _, s := range suites {
 		results = append(results, verify.Run(cmd.Context(), cfg, s))

@@ -4,8 +4,9 @@
 #   No credential stands in plain text where everybody who may read an object, its
 #   backup or its repository can read it: in the environment, the arguments and the
 #   command of any container, in ConfigMaps, in annotations and in the values of
-#   charts. It belongs into a Secret, to which the object refers. What is found is
-#   named by its place and kind, and never repeated.
+#   charts. It belongs into a Secret, to which the object refers. In a Terraform plan
+#   it stands in what was written and not in what resources, data sources and sensitive
+#   variables brought. What is found is named by its place and kind, and never repeated.
 # custom:
 #   severity: critical
 #   category: security
@@ -22,6 +23,8 @@
 #         kinds: [HelmRelease]
 #       - apiGroups: [argoproj.io]
 #         kinds: [Application, ApplicationSet]
+#       - apiGroups: [terraform.lintel.dev]
+#         kinds: ["*"]
 #     subresources: ["", ephemeralcontainers]
 #     operations: [CREATE, UPDATE]
 #   parameters:
@@ -55,6 +58,22 @@ violation contains {"msg": msg, "path": found.path, "fix": _fix(found), "exempt"
 	exempt := _is_exempt(found)
 	msg := concat("", [_what(found), _where(found), _note(found)])
 }
+
+# METADATA
+# title: What a provider of Terraform keeps secret is written down
+# description: The attribute is a secret whatever its name says.
+violation contains {"msg": msg, "path": path, "fix": _fix({"path": path, "class": "name"}), "exempt": false} if {
+	some attribute in input.review.object.spec.guarded
+	_is_planned
+	path := ["spec", "configured", attribute]
+	not path in [found.path | some found in secrets.scan(input.review.object)]
+	some found in secrets.scan({"password": input.review.object.spec.configured[attribute]})
+	_counts(found)
+
+	msg := "a value in plain text that its provider keeps secret"
+}
+
+_is_planned if input.review.object.apiVersion == "terraform.lintel.dev/v1"
 
 default _counts(_) := true
 
@@ -103,7 +122,15 @@ _note(found) := sprintf("; the annotation %s has no reason, or has expired", [_a
 
 default _fix(_) := "keep it in a Secret, and mount that or refer to it"
 
-_fix(found) := "valueFrom:\n  secretKeyRef: {name: a-secret, key: a-key}" if "env" in found.path
+_fix(found) := "valueFrom:\n  secretKeyRef: {name: a-secret, key: a-key}" if {
+	"env" in found.path
+	not _is_planned
+}
+
+_fix(found) := "read it by a data source from where secrets are kept, or take it from a variable that is sensitive and has no default" if {
+	_is_planned
+	found.class != "large"
+}
 
 _fix(found) := "split the text, or set the parameter tooLarge to ignore" if found.class == "large"
 

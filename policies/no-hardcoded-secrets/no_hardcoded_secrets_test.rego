@@ -158,3 +158,59 @@ test_expiry_without_a_time if {
 	}
 	got == {false}
 }
+
+_planned(spec) := {"apiVersion": "terraform.lintel.dev/v1", "kind": "aws_instance", "metadata": {"name": "aws_instance.web"}, "spec": spec}
+
+test_planned_resources[name] if {
+	some name, tc in {
+		"written": {
+			"spec": {"configured": {"password": "hunter2"}, "values": {"password": "(sensitive value)"}},
+			"want": {["spec", "configured", "password"]},
+		},
+		"in an environment": {
+			"spec": {"configured": {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}},
+			"want": {["spec", "configured", "env", 0, "value"]},
+		},
+		"brought": {"spec": {"configured": {}, "values": {"password": "hunter2"}}, "want": set()},
+		"a reference": {"spec": {"configured": {"password": "${var.password}"}}, "want": set()},
+		"no spec": {"spec": null, "want": set()},
+	}
+
+	got := {path | some [path, false] in _found(_planned(tc.spec), _defaults)}
+	got == tc.want
+}
+
+test_fixes_of_planned_resources if {
+	store := "read it by a data source from where secrets are kept, or take it from a variable that is sensitive and has no default"
+	_fixes(_planned({"configured": {"password": "hunter2"}})) == {store}
+	_fixes(_planned({"configured": {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}})) == {store}
+	large := _fixes(_planned({"configured": {"x": "y"}})) with secrets.scan as _too_large
+	large == {"split the text, or set the parameter tooLarge to ignore"}
+}
+
+test_what_providers_keep_secret[name] if {
+	some name, tc in {
+		"written": {"spec": {"configured": {"value": "hunter2"}, "guarded": ["value"]}, "want": {"a value in plain text that its provider keeps secret"}},
+		"found by its name too": {"spec": {"configured": {"password": "hunter2"}, "guarded": ["password"]}, "want": {_plain}},
+		"a reference": {"spec": {"configured": {"value": "${var.password}"}, "guarded": ["value"]}, "want": set()},
+		"a placeholder": {"spec": {"configured": {"value": "changeme"}, "guarded": ["value"]}, "want": set()},
+		"not written": {"spec": {"configured": {}, "guarded": ["value"]}, "want": set()},
+		"not kept secret": {"spec": {"configured": {"value": "hunter2"}, "guarded": []}, "want": set()},
+		"guarded is null": {"spec": {"configured": {"value": "hunter2"}, "guarded": null}, "want": set()},
+	}
+
+	got := _messages(_planned(tc.spec), _defaults)
+	got == tc.want
+}
+
+test_what_providers_keep_secret_of_ignored_rules if {
+	parameters := object.union(_defaults, {"ignoredRules": ["password-name"]})
+	got := _messages(_planned({"configured": {"value": "hunter2"}, "guarded": ["value"]}), parameters)
+	got == set()
+}
+
+# What is guarded elsewhere is a field like any other.
+test_guarded_outside_of_plans if {
+	got := _messages({"kind": "HelmRelease", "spec": {"configured": {"value": "hunter2"}, "guarded": ["value"]}}, _defaults)
+	got == set()
+}

@@ -4,7 +4,8 @@
 #   Everything that costs money says whose it is and what for. The object carries
 #   the labels and so do the templates that it makes pods, jobs and claims from,
 #   because cost tools read those; the tags that a cloud gets are held to the same
-#   list. Labels that the namespace has are taken from there.
+#   list, and so are those of each resource in a Terraform plan whose type can carry
+#   them. Labels that the namespace has are taken from there.
 # custom:
 #   severity: medium
 #   category: cost
@@ -65,6 +66,8 @@
 #         kinds: [KubernetesCluster, KubernetesClusterNodePool]
 #       - apiGroups: [compute.azure.upbound.io, compute.azure.m.upbound.io]
 #         kinds: [LinuxVirtualMachine, WindowsVirtualMachine]
+#       - apiGroups: [terraform.lintel.dev]
+#         kinds: ["*"]
 #     subresources: ["", status]
 #     operations: [CREATE, UPDATE]
 #   parameters:
@@ -114,6 +117,7 @@ _finding contains {"msg": msg, "path": _path(place, label.key), "fix": fix} if {
 	some place in _suspects
 	some label in _required
 	_essence(object.get(place.values, label.key, "")) == ""
+	not _comes_later(place, label.key)
 
 	msg := sprintf("%s %q is missing (cost reports group by it)", [place.word, label.key])
 	fix := _advice(place, label.key)
@@ -188,7 +192,9 @@ _inherited := [label |
 ]
 
 # The places where something may be wrong.
-_suspects := array.concat(_labelled, _tagged)
+_suspects := _planned if {
+	input.review.object.apiVersion == "terraform.lintel.dev/v1"
+} else := array.concat(_labelled, _tagged)
 
 # Whether the object and its template have the same good values. What has more
 # templates, or tags, takes another look, and so do values that are rare. What is
@@ -274,6 +280,20 @@ _template_paths := array.concat([["spec", "template", "metadata"]], claims) if {
 		some i, _ in input.review.object.spec.volumeClaimTemplates
 	]
 }
+
+# The tags of a resource in a Terraform plan, where the plan has read them together
+# with what the provider adds.
+_planned := [place |
+	some tagging in input.review.object.spec.tagging
+	open := type_name(object.get(input.review.object, tagging.path, null)) != "array"
+	place := {"word": "tag", "of": "plan", "path": tagging.path, "open": open, "values": tagging.tags, "later": tagging.unknown}
+]
+
+# Whether a tag has a value that is known only once the plan is applied, or that
+# nobody shall see: it is there, and no more can be said of it.
+_comes_later(place, key) if key in place.later
+
+_comes_later(place, _) if "*" in place.later
 
 # Annotations from which controllers take the tags of load balancers, as a=b,c=d.
 _annotations := [place |
@@ -373,7 +393,11 @@ _selects_by(key) if {
 	requirement.key == key
 }
 
-_advice(place, key) := sprintf("add the tag %s to those that the cloud gets", [key]) if place.word == "tag"
+_advice(place, key) := sprintf("add the tag %s to those that the cloud gets", [key]) if place.of == "cloud"
+
+_advice(place, key) := sprintf("add the tag %s, or give it to all resources by the defaults of the provider", [key]) if {
+	place.of == "plan"
+}
 
 _advice(place, key) := sprintf("add the label %s, or give it to the namespace for all that is in it", [key]) if {
 	place.word == "label"

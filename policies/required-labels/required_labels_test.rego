@@ -509,3 +509,63 @@ test_quiet_about_a_deleted_object if {
 	found := required_labels.violation with input.review as review with input.parameters as _defaults
 	found == set()
 }
+
+# A resource of a Terraform plan, as the plan is read.
+_planned(spec) := {"apiVersion": "terraform.lintel.dev/v1", "kind": "aws_instance", "metadata": {"name": "aws_instance.web"}, "spec": spec}
+
+_tagging(more) := object.union({"path": ["spec", "values", "tags"], "tags": _labels, "unknown": []}, more)
+
+_without_team := {"environment": "production", "service": "web"}
+
+test_planned_resources[name] if {
+	some name, tc in {
+		"all tags": {"spec": {"tagging": [_tagging({})]}, "want": set()},
+		"a type without tags": {"spec": {}, "want": set()},
+		"no spec": {"spec": null, "want": set()},
+		"one is missing": {
+			"spec": {"tagging": [_tagging({}), {"path": ["spec", "values", "tags"], "tags": _without_team, "unknown": []}]},
+			"want": {"spec.values.tags.team: tag \"team\" is missing (cost reports group by it)"},
+		},
+		"it comes later": {"spec": {"tagging": [{"path": ["spec", "values", "tags"], "tags": _without_team, "unknown": ["team"]}]}, "want": set()},
+		"another comes later": {
+			"spec": {"tagging": [{"path": ["spec", "values", "tags"], "tags": _without_team, "unknown": ["name"]}]},
+			"want": {"spec.values.tags.team: tag \"team\" is missing (cost reports group by it)"},
+		},
+		"all come later": {"spec": {"tagging": [{"path": ["spec", "values", "tags"], "tags": {}, "unknown": ["*"]}]}, "want": set()},
+		"blank": {
+			"spec": {"tagging": [_tagging({"tags": {"team": " "}})]},
+			"want": {"spec.values.tags.team: tag \"team\" is missing (cost reports group by it)"},
+		},
+		"a placeholder": {
+			"spec": {"tagging": [_tagging({"tags": {"team": "TODO"}})]},
+			"want": {"spec.values.tags.team: tag \"team\" is \"TODO\", which says nothing"},
+		},
+		"in a list": {
+			"spec": {"values": {"tag": [{"key": "team"}]}, "tagging": [{"path": ["spec", "values", "tag"], "tags": _without_team, "unknown": []}]},
+			"want": {"spec.values.tag: tag \"team\" is missing (cost reports group by it)"},
+		},
+		"labels of its own": {
+			"spec": {"values": {"tags": null}, "tagging": [{"path": ["spec", "values", "tags"], "tags": _without_team, "unknown": []}]},
+			"want": {"spec.values.tags.team: tag \"team\" is missing (cost reports group by it)"},
+		},
+	}
+
+	got := _found(_planned(tc.spec), {})
+	got == tc.want
+}
+
+test_planned_resource_with_a_value_that_is_not_allowed if {
+	got := _found(_planned({"tagging": [_tagging({})]}), {"labels": [{"key": "team", "allowedRegex": "^checkout$"}]})
+	got == {"spec.values.tags.team: tag \"team\" is \"shop\", which does not match ^checkout$"}
+}
+
+test_planned_resources_are_never_patched if {
+	got := _patched(_planned({"tagging": [_tagging({"tags": {}})]}), {"team": "shop"}, {})
+	got == set()
+}
+
+test_fix_of_planned_resources if {
+	made := _planned({"tagging": [{"path": ["spec", "values", "tags"], "tags": _without_team, "unknown": []}]})
+	fixes := {v.fix | some v in required_labels.violation} with input.review as _review(made) with input.parameters as _defaults
+	fixes == {"add the tag team, or give it to all resources by the defaults of the provider"}
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package resource
+
+// raceDetector says that there is no race detector.
+const raceDetector = false
