@@ -6,7 +6,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
@@ -132,73 +131,30 @@ func (a *assembly) policyObject(d document) error {
 	}
 	src := engine.Policy{Name: p.Name, Origin: d.place(""), Spec: p.Spec}
 	src.Spec.Source = v1alpha1.Source{}
-	r, err := a.source(&src, d, p.Spec.Source)
+	r, err := a.source(&src, p.Spec.Source, d.file)
 	if err != nil {
-		return err
+		return d.errorf(fieldOf(err), "policy %s: %w", p.Name, err)
 	}
 	a.policy(src, r)
 	return nil
 }
 
 // source gives p the Rego that its Policy object asks for.
-func (a *assembly) source(p *engine.Policy, d document, s v1alpha1.Source) (role, error) {
+func (a *assembly) source(p *engine.Policy, s v1alpha1.Source, file string) (role, error) {
 	switch {
 	case s.ConfigMapRef != nil:
-		return 0, d.errorf("spec.source.configMapRef", "policy %s: spec.source.configMapRef: ConfigMaps are read in a cluster only; "+
-			"here Rego stands in a folder called %s or in spec.source.modules", p.Name, p.Name)
-	case s.Library != "" && len(s.Modules) > 0:
-		return 0, d.errorf("spec.source", "policy %s: spec.source has both library and modules", p.Name)
-	case s.Library != "":
-		return fromLibrary(p, d, s.Library)
-	case len(s.Modules) > 0:
-		return 0, fromModules(p, d, s.Modules)
+		return 0, fault("spec.source.configMapRef", "spec.source.configMapRef: ConfigMaps are read in a cluster only; "+
+			"here Rego stands in a folder called %s or in spec.source.modules", p.Name)
+	case s.Library != "" || len(s.Modules) > 0:
+		return fromObject(p, s, file)
 	}
 	r, ok := a.folders[p.Name]
 	if !ok {
-		return 0, d.errorf("spec", "policy %s has no spec.source, and no folder of that name has Rego: %s", p.Name, hint(p.Name))
+		return 0, fault("spec", "there is no spec.source, and no folder of that name has Rego: %s", hint(p.Name))
 	}
 	p.Modules, p.Origin = r.modules, fmt.Sprintf("%s, configured in %s", r.path, p.Origin)
 	a.used[p.Name] = true
 	return 0, nil
-}
-
-// fromLibrary gives p the Rego of a policy of the library.
-func fromLibrary(p *engine.Policy, d document, name string) (role, error) {
-	names, err := embeddedNames()
-	if err != nil {
-		return 0, err
-	}
-	if !slices.Contains(names, name) {
-		return 0, d.errorf("spec.source.library", "policy %s: spec.source.library: the library has no policy %q, only %s",
-			p.Name, name, strings.Join(names, ", "))
-	}
-	from, err := embedded(name)
-	if err != nil {
-		return 0, err
-	}
-	p.Modules = from.Modules
-	if name == p.Name {
-		return configured, nil
-	}
-	p.FreePackage = true // it has the package of the library's name
-	return 0, nil
-}
-
-// fromModules gives p the Rego that stands in its Policy object. The modules are
-// named for the file, so that errors in them lead there.
-func fromModules(p *engine.Policy, d document, modules []v1alpha1.Module) error {
-	for i, m := range modules {
-		field := fmt.Sprintf("spec.source.modules[%d]", i)
-		switch {
-		case m.Name == "":
-			return d.errorf(field, "policy %s: %s.name is missing", p.Name, field)
-		case slices.ContainsFunc(modules[:i], func(o v1alpha1.Module) bool { return o.Name == m.Name }):
-			return d.errorf(field, "policy %s: %s.name: %q is there twice", p.Name, field, m.Name)
-		}
-		p.Modules = append(p.Modules, v1alpha1.Module{Name: d.file + "#" + m.Name, Rego: m.Rego})
-	}
-	p.FreePackage = true
-	return nil
 }
 
 // hint says what to write for a policy of that name.

@@ -153,8 +153,8 @@ func TestLoad(t *testing.T) {
 			reason:  "A Policy that configures nothing is a misspelt one.",
 			archive: "-- p.yaml --\n" + policyHead + "metadata: {name: probes}\n---\n" + policyHead + "metadata: {name: prob}\nspec: {}\n",
 			wrong: []string{
-				"DIR/p.yaml:1: policy probes has no spec.source, and no folder of that name has Rego: for the library's write source: {library: probes}",
-				"DIR/p.yaml:8: policy prob has no spec.source, and no folder of that name has Rego: write source: {library: …} or source: {modules: […]}",
+				"DIR/p.yaml:1: policy probes: there is no spec.source, and no folder of that name has Rego: for the library's write source: {library: probes}",
+				"DIR/p.yaml:8: policy prob: there is no spec.source, and no folder of that name has Rego: write source: {library: …} or source: {modules: […]}",
 			},
 		},
 		"NotInLibrary": {
