@@ -1,0 +1,79 @@
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/lintel-policy/lintel/controller"
+	"github.com/lintel-policy/lintel/policies"
+)
+
+// someObjects are policies of each source, two of which wait or are wrong.
+const someObjects = `
+apiVersion: lintel.dev/v1alpha1
+kind: Policy
+metadata: {name: probes}
+spec: {source: {library: probes}, enforcement: warn, parameters: {}}
+---
+apiVersion: lintel.dev/v1alpha1
+kind: Policy
+metadata: {name: from-map}
+spec: {source: {configMapRef: {namespace: default, name: rego}}}
+---
+apiVersion: lintel.dev/v1alpha1
+kind: Policy
+metadata: {name: later}
+spec: {source: {configMapRef: {namespace: default, name: later}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: rego, namespace: default}
+data:
+  a.rego: |
+    package team
+    violation contains {"msg": "no"}
+---
+apiVersion: lintel.dev/v1alpha1
+kind: PolicyException
+metadata: {name: legacy, namespace: default}
+spec: {policies: [probes], objects: {names: [a]}, reason: r, owner: o, expires: "2037-01-01T00:00:00Z"}
+`
+
+func TestReadPolicies(t *testing.T) {
+	c := shared.Cluster(t)
+	client := dynamic.NewForConfigOrDie(c.Config())
+	if _, err := controller.ReadPolicies(t.Context(), client); !errors.Is(err, controller.ErrNoDefinitions) {
+		t.Errorf("without definitions: %v, want %v", err, controller.ErrNoDefinitions)
+	}
+	kubectl(t, "apply", "-f", "../manifests/crds")
+	t.Cleanup(func() { c.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "-f", "../manifests/crds") })
+	kubectl(t, "wait", "--for=condition=Established", "crd/policies.lintel.dev", "crd/policyexceptions.lintel.dev")
+	if _, stderr, code := c.Kubectl(t.Context(), strings.NewReader(someObjects), "apply", "-f", "-"); code != 0 {
+		t.Fatal(stderr)
+	}
+	t.Cleanup(func() {
+		c.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "configmap", "rego")
+	})
+	objects, err := controller.ReadPolicies(t.Context(), client)
+	must(t, "read policies", err)
+	s, err := policies.FromObjects(objects)
+	if !errors.Is(err, policies.ErrPending) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("FromObjects(...): %v, want that one is pending", err)
+	}
+	got := map[string]string{}
+	for _, p := range s.Policies {
+		got[p.Name] = p.Modules[0].Name + " " + string(p.Spec.Enforcement)
+	}
+	want := map[string]string{"probes": "probes/probes.rego warn", "from-map": "ConfigMap default/rego#a.rego "}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("policies: -want, +got:\n%s", diff)
+	}
+	if len(s.Exceptions) != 1 || s.Exceptions[0].Name != "legacy" || s.Exceptions[0].Spec.Expires.IsZero() {
+		t.Errorf("exceptions: %+v", s.Exceptions)
+	}
+}
