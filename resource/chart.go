@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -134,6 +135,18 @@ func isChart(entries []os.DirEntry) bool {
 		}
 	}
 	return false
+}
+
+// helmFiles are the files in the folder of a chart that helm reads, and that hold no
+// objects unless somebody plays tricks.
+var helmFiles = []string{chartFileName, "values.yaml", "values.schema.json"}
+
+// besideChart returns the entries of a chart's folder without the folders of which
+// Helm makes objects.
+func besideChart(entries []os.DirEntry) []os.DirEntry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e os.DirEntry) bool {
+		return e.IsDir() && (e.Name() == "templates" || e.Name() == "charts" || e.Name() == "crds")
+	})
 }
 
 // isArchive reports whether a file that was named is a packaged chart.

@@ -71,6 +71,10 @@ func (k *kustomization) parse() bool {
 	if version, _ := k.root.stringAt("apiVersion"); version != "" && !strings.HasPrefix(version, "kustomize.config.k8s.io/") {
 		return false
 	}
+	if len(docs) > 1 {
+		k.refuse(int(docs[1].line), errors.New("has a second document, which kustomize does not read: keep it in a file of its own"))
+		return true
+	}
 	if err := k.Unmarshal(k.data); err != nil {
 		k.refuse(k.unknownLine(err), fmt.Errorf("is no kustomization: %s", unmarshalProblem(err)))
 		return true

@@ -108,7 +108,7 @@ func (s *searcher) folder(name string, depth int) error {
 		return err
 	}
 	if isChart(entries) {
-		return nil // Helm reads all that is in it
+		entries = besideChart(entries)
 	}
 	for _, e := range entries {
 		if !e.IsDir() && isKustomizationFile(e.Name()) {

@@ -60,7 +60,10 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
 //
 // A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
-// rendered, and nothing in it is read by itself. See [ChartOptions].
+// rendered, and its templates, crds and charts are not read by themselves. Else
+// a Chart.yaml at the top of a repository would keep all of it from being judged. A
+// file beside them that is itself a template, and so cannot be read, is skipped. See
+// [ChartOptions].
 //
 // A folder with a kustomization is built as kubectl apply -k would, unless another
 // kustomization of the run uses it or it is a component, and the files of
@@ -92,8 +95,9 @@ type walker struct {
 	root   *os.Root // the folder at top; nothing outside it is opened
 	visit  func(Result) error
 
-	plan *plan  // of the kustomizations
-	base string // the folder at top, absolute and free of links
+	plan   *plan  // of the kustomizations
+	base   string // the folder at top, absolute and free of links
+	charts int    // whose folders what is read is in
 }
 
 func (w *walker) path() error {
@@ -147,7 +151,12 @@ func (w *walker) folder(name string, depth int) error {
 		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
 	}
 	if isChart(entries) {
-		return w.chart(name)
+		if err := w.chart(name); err != nil {
+			return err
+		}
+		entries = besideChart(entries)
+		w.charts++
+		defer func() { w.charts-- }()
 	}
 	if err := w.kustomization(name); err != nil {
 		return err
@@ -225,8 +234,11 @@ func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, e
 	case info.Size() > MaxPlan:
 		return w.fail(path, errTooLarge)
 	}
-	r := reader{file: path, strict: strict}
+	r := reader{file: path, strict: strict, asHelm: w.charts > 0}
 	r.read(f)
+	if w.charts > 0 && slices.Contains(helmFiles, filepath.Base(path)) {
+		r.Skipped = 0 // helm reads it
+	}
 	return w.visit(r.Result)
 }
 

@@ -37,8 +37,8 @@ skipped. A Terraform plan in JSON is known by what is in it, and each resource t
 it plans is judged.
 
 A folder with a Chart.yaml, and a .tgz that is named, is a Helm chart. It is
-rendered as helm template does it, with --values, --set and --set-string, and
-nothing in it is read by itself. Each chart of the run gets the same values.
+rendered as helm template does it, with --values, --set and --set-string, and its
+templates are not read by themselves. Each chart of the run gets the same values.
 
 A folder with a kustomization is built as kubectl apply -k does it, and the files
 that it is made of are not read by themselves; nor are bases and components that
