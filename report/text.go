@@ -154,7 +154,7 @@ func indented(fix string) string {
 	var b strings.Builder
 	lead := "    fix: "
 	for line := range strings.SplitSeq(strings.TrimRight(fix, "\n"), "\n") {
-		fmt.Fprintln(&b, strings.TrimRight(lead+engine.Printable(line), " "))
+		fmt.Fprintln(&b, strings.TrimRight(lead+engine.PrintableLine(line), " "))
 		lead = "         "
 	}
 	return b.String()

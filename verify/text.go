@@ -90,6 +90,6 @@ func (p Problem) at() string {
 // indent writes each line of a text, for people.
 func indent(b *strings.Builder, by, text string) {
 	for line := range strings.Lines(text) {
-		b.WriteString(strings.TrimRight(by+engine.Printable(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "  ")), " ") + "\n")
+		b.WriteString(strings.TrimRight(by+engine.PrintableLine(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "  ")), " ") + "\n")
 	}
 }

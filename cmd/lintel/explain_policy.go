@@ -203,6 +203,6 @@ func paragraph(b *strings.Builder, lead, text string) {
 
 func indent(b *strings.Builder, lead, text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(b, "%s%s\n", lead, engine.Printable(line))
+		fmt.Fprintf(b, "%s%s\n", lead, engine.PrintableLine(line))
 	}
 }
