@@ -58,6 +58,7 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // Kubernetes objects. In a folder a symbolic link is read if it leads to a file
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
+// What several paths lead to is read once.
 //
 // A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
 // rendered, and nothing in it is read by itself. See [ChartOptions].
@@ -74,8 +75,9 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 	if failed != nil {
 		return failed
 	}
+	done := visited{}
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations}
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations, done: done}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -92,8 +94,34 @@ type walker struct {
 	root   *os.Root // the folder at top; nothing outside it is opened
 	visit  func(Result) error
 
-	plan *plan  // of the kustomizations
-	base string // the folder at top, absolute and free of links
+	plan *plan   // of the kustomizations
+	done visited // by all walkers of the run
+	base string  // the folder at top, absolute and free of links
+}
+
+// visited holds the files and charts that were read, by paths that are absolute and
+// free of links, and whether anything was in them. People name a folder and files in it.
+type visited map[string]bool
+
+// has reports whether a place needs no reading. What had nothing, and was skipped in
+// a folder, is still an error if it is named.
+func (v visited) has(place string, named bool) bool {
+	told, read := v[place]
+	return told || read && !named
+}
+
+func (v visited) add(place string, r Result) {
+	if place != "" {
+		v[place] = v[place] || len(r.Objects)+len(r.Errors) > 0
+	}
+}
+
+// place returns where a name in the root is, "" if that is not known.
+func (w *walker) place(name string) string {
+	if w.base == "" {
+		return ""
+	}
+	return filepath.Join(w.base, name)
 }
 
 func (w *walker) path() error {
@@ -101,12 +129,19 @@ func (w *walker) path() error {
 		return err
 	}
 	if w.top == "-" {
+		if w.done["-"] {
+			return nil
+		}
+		w.done["-"] = true
 		return w.visit(Read(w.opts.Stdin, "-"))
 	}
 	if isKustomizationFile(w.top) {
 		if done, err := w.namedKustomization(); done || err != nil {
 			return err
 		}
+	}
+	if isURL(w.top) {
+		return w.fail(w.top, errURL)
 	}
 	info, err := os.Stat(w.top)
 	switch {
@@ -124,7 +159,7 @@ func (w *walker) path() error {
 	case isArchive(w.top):
 		return w.archive()
 	}
-	return w.file(w.top, true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
+	return w.file(w.top, resolved(w.top), true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
 }
 
 func (w *walker) walk() error {
@@ -200,7 +235,7 @@ func (w *walker) entry(name string) error {
 	case !info.Mode().IsRegular():
 		return w.visit(Result{Skipped: 1})
 	}
-	return w.file(w.shown(name), false, func(flag int) (*os.File, error) { return w.root.OpenFile(name, flag, 0) })
+	return w.file(w.shown(name), w.place(name), false, func(flag int) (*os.File, error) { return w.root.OpenFile(name, flag, 0) })
 }
 
 func (w *walker) isLink(name string) bool {
@@ -208,9 +243,12 @@ func (w *walker) isLink(name string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// file reads a file that was regular a moment ago. Opening does not wait, should
-// it have become a pipe meanwhile.
-func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, error)) error {
+// file reads a file that was regular a moment ago, and is at a place. Opening does
+// not wait, should it have become a pipe meanwhile.
+func (w *walker) file(path, place string, strict bool, open func(flag int) (*os.File, error)) error {
+	if w.done.has(place, strict) {
+		return nil
+	}
 	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
 	if err != nil {
 		return w.fail(path, cause(err))
@@ -227,6 +265,7 @@ func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, e
 	}
 	r := reader{file: path, strict: strict}
 	r.read(f)
+	w.done.add(place, r.Result)
 	return w.visit(r.Result)
 }
 
@@ -236,6 +275,11 @@ func (w *walker) fail(path string, err error) error {
 
 // shown returns the path of a name in the root as people know it.
 func (w *walker) shown(name string) string { return filepath.Join(w.top, name) }
+
+// isURL reports whether a path is the URL that kubectl and helm would fetch.
+func isURL(path string) bool { return strings.Contains(path, "://") }
+
+var errURL = errors.New("is a URL, which is not fetched: name a file, or pass what is there to standard input")
 
 // isManifest reports whether kubectl would read a file in a folder.
 func isManifest(name string) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
@@ -38,6 +39,20 @@ func (c *chartFlags) read(s streams, namespace string) (resource.Options, error)
 	charts := c.options
 	charts.Renderer = []string{program, renderCommand}
 	return resource.Options{Stdin: s.in, Namespace: namespace, Charts: charts}, nil
+}
+
+// unused returns the warning that values were given and no chart takes them.
+func (c *chartFlags) unused(found resource.Result) []string {
+	o := c.options
+	if len(o.Values)+len(o.Set)+len(o.SetString) == 0 || len(found.Errors) > 0 {
+		return nil
+	}
+	for i := range found.Objects {
+		if strings.HasPrefix(found.Objects[i].Rendered, "chart ") {
+			return nil
+		}
+	}
+	return []string{"values are given, and no chart is in what was named"}
 }
 
 // renderCommand is the command that check runs for each chart.
