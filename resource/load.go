@@ -31,6 +31,10 @@ type Options struct {
 	Namespace string
 
 	Charts ChartOptions // how charts are rendered
+
+	// Policies are folders of policies. What is in a folder testdata of theirs are
+	// samples, good and bad, and skipped unless they are named.
+	Policies []string
 }
 
 // Load reads all that paths name: see [Walk].
@@ -75,9 +79,9 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 	if failed != nil {
 		return failed
 	}
-	done := visited{}
+	done, proofs := visited{}, proofFolders(opts.Policies)
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations, done: done}
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations, done: done, proofs: proofs}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -97,6 +101,8 @@ type walker struct {
 	plan *plan   // of the kustomizations
 	done visited // by all walkers of the run
 	base string  // the folder at top, absolute and free of links
+
+	proofs []string // folders of policies, absolute and free of links
 }
 
 // visited holds the files and charts that were read, by paths that are absolute and
@@ -177,6 +183,9 @@ func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
 	}
+	if w.holdsSamples(name) {
+		return w.visit(Result{Skipped: 1})
+	}
 	entries, err := w.entries(name)
 	if err != nil {
 		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
@@ -202,6 +211,28 @@ func (w *walker) folder(name string, depth int) error {
 		}
 	}
 	return nil
+}
+
+// proofFolders returns the folders of policies that are there.
+func proofFolders(policies []string) []string {
+	var out []string
+	for _, folder := range policies {
+		if folder = resolved(folder); folder != "" {
+			out = append(out, folder)
+		}
+	}
+	return out
+}
+
+// holdsSamples reports whether a folder that was not named has the samples of a policy.
+func (w *walker) holdsSamples(name string) bool {
+	if filepath.Base(name) != "testdata" {
+		return false
+	}
+	return slices.ContainsFunc(w.proofs, func(folder string) bool {
+		inside, err := filepath.Rel(folder, w.place(name))
+		return err == nil && filepath.IsLocal(inside)
+	})
 }
 
 // entries returns what is in a folder, in the order of names.

@@ -88,6 +88,10 @@ func TestLoad(t *testing.T) {
 		"alias.link":          "->order/b.yaml",
 		"dir.link":            "->order/a",
 		"empty/":              "",
+
+		"samples/pol/a/testdata/bad.yaml": tinyPod,
+		"samples/pol/a/more.yaml":         tinyPod,
+		"samples/web/testdata/a.yaml":     tinyPod,
 	})
 	cases := map[string]struct {
 		reason  string
@@ -125,7 +129,12 @@ func TestLoad(t *testing.T) {
 		},
 		"NamedLinks": {reason: "Links that are named are followed.", paths: []string{"alias.link", "dir.link", "links/out.yaml"}, want: []string{"alias.link", "dir.link/z.yml", "links/out.yaml"}},
 		"Missing":    {reason: "A path that is not there is an error, and the others are read.", paths: []string{"nowhere", "alias.link"}, want: []string{"alias.link"}, errs: []string{"nowhere: no such file or directory"}},
-		"Empty":      {reason: "An empty folder is nothing.", paths: []string{"empty"}},
+		"Samples": {
+			reason: "Samples of policies are bad on purpose; a folder of that name elsewhere holds objects.",
+			paths:  []string{"samples"}, want: []string{"samples/pol/a/more.yaml", "samples/web/testdata/a.yaml"}, skipped: 1,
+		},
+		"SamplesNamed": {reason: "Who names samples wants them.", paths: []string{"samples/pol/a/testdata"}, want: []string{"samples/pol/a/testdata/bad.yaml"}},
+		"Empty":        {reason: "An empty folder is nothing.", paths: []string{"empty"}},
 		"Twice": {
 			reason: "A file that several paths lead to is read once.",
 			paths:  []string{"order/b.yaml", "order", "dir.link", "order/../order/c.json", "order/a"},
@@ -151,7 +160,7 @@ func TestLoad(t *testing.T) {
 				}
 				paths = append(paths, p)
 			}
-			got := resource.Load(t.Context(), resource.Options{}, paths...)
+			got := resource.Load(t.Context(), resource.Options{Policies: []string{filepath.Join(dir, "samples/pol"), dir + "/nowhere"}}, paths...)
 			found, errs := files(dir, got)
 			if diff := cmp.Diff(tc.want, found); diff != "" {
 				t.Errorf("%s\nLoad(...) files: -want, +got:\n%s", tc.reason, diff)

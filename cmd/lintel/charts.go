@@ -26,7 +26,8 @@ func (c *chartFlags) add(cmd *cobra.Command) {
 }
 
 // read returns how files are read, for objects in a namespace.
-func (c *chartFlags) read(s streams, namespace string) (resource.Options, error) {
+// The samples of policies that are folders are no objects of theirs.
+func (c *chartFlags) read(s streams, namespace string, policies []string) (resource.Options, error) {
 	if name := c.options.Release; name != "" {
 		if err := chartutil.ValidateReleaseName(name); err != nil {
 			return resource.Options{}, fmt.Errorf("release %q: is no name that helm takes", name)
@@ -38,7 +39,7 @@ func (c *chartFlags) read(s streams, namespace string) (resource.Options, error)
 	}
 	charts := c.options
 	charts.Renderer = []string{program, renderCommand}
-	return resource.Options{Stdin: s.in, Namespace: namespace, Charts: charts}, nil
+	return resource.Options{Stdin: s.in, Namespace: namespace, Charts: charts, Policies: folders(policies)}, nil
 }
 
 // unused returns the warning that values were given and no chart takes them.

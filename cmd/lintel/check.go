@@ -94,7 +94,7 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	if err := c.out.prepare(c.streams.out); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err := policies.know(names); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}
