@@ -79,7 +79,11 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 	if failed != nil {
 		return failed
 	}
-	done, proofs := visited{}, proofFolders(opts.Policies)
+	var done visited
+	if len(paths) > 1 {
+		done = visited{}
+	}
+	proofs := proofFolders(opts.Policies)
 	for _, path := range paths {
 		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations, done: done, proofs: proofs}
 		if err := w.path(); err != nil {
@@ -107,6 +111,7 @@ type walker struct {
 
 // visited holds the files and charts that were read, by paths that are absolute and
 // free of links, and whether anything was in them. People name a folder and files in it.
+// It is nil, and costs nothing, where there is but one path.
 type visited map[string]bool
 
 // has reports whether a place needs no reading. What had nothing, and was skipped in
@@ -117,7 +122,7 @@ func (v visited) has(place string, named bool) bool {
 }
 
 func (v visited) add(place string, r Result) {
-	if place != "" {
+	if place != "" && v != nil {
 		v[place] = v[place] || len(r.Objects)+len(r.Errors) > 0
 	}
 }
@@ -135,11 +140,12 @@ func (w *walker) path() error {
 		return err
 	}
 	if w.top == "-" {
-		if w.done["-"] {
+		if w.done.has("-", false) {
 			return nil
 		}
-		w.done["-"] = true
-		return w.visit(Read(w.opts.Stdin, "-"))
+		r := Read(w.opts.Stdin, "-")
+		w.done.add("-", r)
+		return w.visit(r)
 	}
 	if isKustomizationFile(w.top) {
 		if done, err := w.namedKustomization(); done || err != nil {
