@@ -31,7 +31,7 @@ type matcher struct {
 
 func newMatcher(m v1alpha1.Match) (matcher, error) {
 	if len(m.Kinds) == 0 {
-		return matcher{}, errors.New("match: kinds is empty, so the policy matches nothing")
+		return matcher{}, errors.New("match: kinds is empty, so the policy matches nothing: custom.match in the METADATA of its package names them, or spec.match of its Policy object")
 	}
 	for _, k := range m.Kinds {
 		if len(k.APIGroups) == 0 || len(k.Kinds) == 0 {
