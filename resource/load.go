@@ -208,26 +208,39 @@ func (w *walker) isLink(name string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// file reads a file that was regular a moment ago. Opening does not wait, should
-// it have become a pipe meanwhile.
+// file reads a file that was regular a moment ago.
 func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, error)) error {
-	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	f, size, err := openRegular(open)
 	if err != nil {
-		return w.fail(path, cause(err))
+		return w.fail(path, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return w.fail(path, cause(err))
-	case !info.Mode().IsRegular():
-		return w.fail(path, errors.New("is no regular file any more"))
-	case info.Size() > MaxPlan:
+	if size > MaxPlan {
 		return w.fail(path, errTooLarge)
 	}
 	r := reader{file: path, strict: strict}
 	r.read(f)
 	return w.visit(r.Result)
+}
+
+// openRegular opens a file that was regular a moment ago, and says how large it is.
+// It does not wait, should that have become a pipe meanwhile.
+func openRegular(open func(flag int) (*os.File, error)) (*os.File, int64, error) {
+	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	if err != nil {
+		return nil, 0, cause(err)
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = cause(err)
+	case !info.Mode().IsRegular():
+		err = errors.New("is no regular file any more")
+	default:
+		return f, info.Size(), nil
+	}
+	_ = f.Close() // nothing was written
+	return nil, 0, err
 }
 
 func (w *walker) fail(path string, err error) error {
