@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -123,24 +122,19 @@ func (c *benchCommand) check() error {
 	return nil
 }
 
+// maxSaved is far more than any saved run has, in bytes.
+const maxSaved = 16 << 20
+
 // saved reads the run to compare with, nil if there is none.
 func (c *benchCommand) saved() (*measure.Report, error) {
 	if c.compare == "" {
 		return nil, nil
 	}
-	info, err := os.Stat(c.compare)
+	data, err := readRegular(c.compare, maxSaved)
 	if err != nil {
-		return nil, fmt.Errorf("--compare: %w", err)
+		return nil, fmt.Errorf("--compare %s: %w", c.compare, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("--compare: %s is no regular file", c.compare)
-	}
-	f, err := os.Open(c.compare)
-	if err != nil {
-		return nil, fmt.Errorf("--compare: %w", err)
-	}
-	defer f.Close()
-	saved, err := measure.Read(f)
+	saved, err := measure.Read(data)
 	if err != nil {
 		return nil, fmt.Errorf("--compare %s: %w", c.compare, err)
 	}
