@@ -3,7 +3,6 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -430,6 +429,3 @@ func assertNoneSuperfluous(t testing.TB, o object, patch []byte, want object) {
 		}
 	}
 }
-
-// keysOf returns the keys of o, sorted, so that random choices can be repeated.
-func keysOf(o object) []string { return slices.Sorted(maps.Keys(o)) }

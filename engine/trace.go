@@ -239,16 +239,15 @@ func (t *tracer) note(path Path, value *ast.Term) {
 	}
 }
 
-// describe says what kind a value is. Scalars that cannot be secrets are shown.
+// describe says what kind a value is. Scalars are shown; those that may be secrets
+// are withheld later.
 func describe(value *ast.Term) string {
 	if value == nil {
 		return ""
 	}
 	switch v := value.Value.(type) {
-	case ast.Null, ast.Boolean, ast.Number:
-		return v.String()
-	case ast.String:
-		return v.String()
+	case ast.Null, ast.Boolean, ast.Number, ast.String:
+		return value.String()
 	case *ast.Array:
 		return "a list of " + Counted(v.Len(), "item", "items")
 	case ast.Object:
