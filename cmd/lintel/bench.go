@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -45,12 +44,7 @@ Exit code 0: measured; 1: slower than --fail-above allows; 2: could not measure.
   lintel bench deploy/ -p ./policies --time 5s
   lintel bench -p ./policies -o json > before.json
   lintel bench -p ./policies --compare before.json --fail-above 1.5`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if slices.Contains(args, "") {
-				return errors.New("a path is empty")
-			}
-			return nil
-		},
+		Args: somePaths(""),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
@@ -116,10 +110,8 @@ func (c *benchCommand) check() error {
 		return fmt.Errorf("--fail-above %v: not above 0", c.failAbove)
 	case c.failAbove > 0 && c.compare == "":
 		return errors.New("--fail-above is given without --compare")
-	case c.output != "text" && c.output != "json":
-		return fmt.Errorf("format %q is unknown: it is one of %q", c.output, []string{"text", "json"})
 	}
-	return nil
+	return checkFormat(c.output)
 }
 
 // maxSaved is far more than any saved run has, in bytes.

@@ -68,7 +68,7 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	if err := policies.know(names); err != nil {
+	if err := know(names, policies.names()); err != nil {
 		return err
 	}
 	opts, err := c.charts.read(c.streams, c.place.namespace)
@@ -93,12 +93,8 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	return nil
 }
 
-// know returns an error for a name that is no policy's.
-func (l *loaded) know(names []string) error {
-	var known []string
-	for _, p := range l.set.Policies() {
-		known = append(known, p.Name)
-	}
+// know returns an error for the first name that is none of the known policies'.
+func know(names, known []string) error {
 	for _, name := range names {
 		if !slices.Contains(known, name) {
 			return fmt.Errorf("policy %q is unknown: there are %q", name, known)

@@ -50,32 +50,21 @@ func (c *explainCommand) explainPolicies(names []string) error {
 	if err != nil {
 		return err
 	}
-	var m manual
-	for _, name := range names {
-		i := slices.IndexFunc(pages, func(p policies.Page) bool { return p.Name == name })
-		if i < 0 {
-			return unknownPolicy(name, pages)
-		}
-		m.Policies = append(m.Policies, newManualPage(pages[i]))
-	}
-	if err := writeAs(c.streams.out, c.output, m, m.text); err != nil {
-		return err
-	}
-	for _, err := range broken {
-		complain(c.streams.err, err.Error())
-	}
-	if len(broken) > 0 {
-		return errUntold
-	}
-	return nil
-}
-
-func unknownPolicy(name string, pages []policies.Page) error {
 	known := make([]string, len(pages))
 	for i, p := range pages {
 		known[i] = p.Name
 	}
-	return fmt.Errorf("policy %q is unknown: there are %q", name, known)
+	if err := know(names, known); err != nil {
+		return err
+	}
+	var m manual
+	for _, name := range names {
+		m.Policies = append(m.Policies, newManualPage(pages[slices.Index(known, name)]))
+	}
+	if err := writeAs(c.streams.out, c.output, m, m.text); err != nil {
+		return err
+	}
+	return complainOf(broken, c.streams.err)
 }
 
 func newManualPage(p policies.Page) manualPage {

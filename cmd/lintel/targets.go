@@ -39,7 +39,7 @@ func readTargets(given, formats []string) ([]target, error) {
 		format, file, named := strings.Cut(value, "=")
 		switch {
 		case !slices.Contains(formats, format):
-			return nil, fmt.Errorf("format %q is unknown: it is one of %q", format, formats)
+			return nil, unknownFormat(format, formats)
 		case named && file == "":
 			return nil, fmt.Errorf("output %q names no file", value)
 		case file == "-":

@@ -53,15 +53,27 @@ func outputFlag(cmd *cobra.Command, output *string) {
 	complete(cmd, "output", "text", "json")
 }
 
+// checkFormat refuses a format that [writeAs] does not know, before there is work.
+func checkFormat(format string) error {
+	if format != "text" && format != "json" {
+		return unknownFormat(format, []string{"text", "json"})
+	}
+	return nil
+}
+
+func unknownFormat(format string, known []string) error {
+	return fmt.Errorf("format %q is unknown: it is one of %q", format, known)
+}
+
 // writeAs writes v as JSON, or as text writes it.
 func writeAs(w io.Writer, format string, v any, text func(io.Writer) error) error {
-	switch format {
-	case "json":
-		return report.EncodeJSON(w, v)
-	case "text":
-		return text(w)
+	if err := checkFormat(format); err != nil {
+		return err
 	}
-	return fmt.Errorf("format %q is unknown: it is one of %q", format, []string{"text", "json"})
+	if format == "json" {
+		return report.EncodeJSON(w, v)
+	}
+	return text(w)
 }
 
 func readBuild() (build, error) {
