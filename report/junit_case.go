@@ -81,7 +81,7 @@ func (c *testCase) err(e *engine.PolicyError, failOn FailOn) {
 		c.Error = newOutcome("error", message, "")
 		return
 	}
-	c.say(printable(message) + "\n")
+	c.say(engine.PrintableLines(message) + "\n")
 }
 
 // say adds to what the test says beside its outcome.
@@ -119,14 +119,5 @@ func listed(found []Violation) string {
 
 // newOutcome returns an outcome; kind may be "".
 func newOutcome(kind, message, text string) *outcome {
-	return &outcome{kind, printable(message), text}
-}
-
-// printable is engine.Printable for text of several lines.
-func printable(s string) string {
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	for i, line := range lines {
-		lines[i] = engine.Printable(strings.ReplaceAll(line, "\t", "  "))
-	}
-	return strings.Join(lines, "\n")
+	return &outcome{kind, engine.PrintableLines(message), text}
 }

@@ -3,7 +3,6 @@ package verify
 import (
 	"encoding/xml"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,7 +70,7 @@ func (r *Result) xml() xmlSuite {
 	}
 	for _, c := range r.Cases {
 		whole += c.Duration
-		x := xmlCase{Name: string(c.Kind) + " " + engine.Printable(c.Name), Class: r.Policy, File: c.File, Line: c.Line, Time: seconds(c.Duration), Output: printable(c.Output)}
+		x := xmlCase{Name: string(c.Kind) + " " + engine.Printable(c.Name), Class: r.Policy, File: c.File, Line: c.Line, Time: seconds(c.Duration), Output: engine.PrintableLines(c.Output)}
 		switch {
 		case c.Failure != "":
 			s.Failures++
@@ -92,16 +91,7 @@ func (r *Result) xml() xmlSuite {
 
 func newFailure(text string) *xmlFailure {
 	first, _, _ := strings.Cut(text, "\n")
-	return &xmlFailure{Message: engine.Printable(first), Text: printable(text)}
-}
-
-// printable returns lines that XML can hold.
-func printable(text string) string {
-	lines := slices.Collect(strings.Lines(text))
-	for i, line := range lines {
-		lines[i] = engine.Printable(strings.TrimRight(line, "\r\n"))
-	}
-	return strings.Join(lines, "\n")
+	return &xmlFailure{Message: engine.Printable(first), Text: engine.PrintableLines(text)}
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }

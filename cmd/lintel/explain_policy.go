@@ -191,7 +191,7 @@ func paragraph(b *strings.Builder, lead, text string) {
 }
 
 func indent(b *strings.Builder, lead, text string) {
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(b, "%s%s\n", lead, engine.Printable(line))
+	for line := range strings.SplitSeq(engine.PrintableLines(text), "\n") {
+		fmt.Fprintf(b, "%s%s\n", lead, line)
 	}
 }

@@ -59,8 +59,8 @@ func exitCode(err error, stderr io.Writer) int {
 
 // complain writes text, which may have several lines, to standard error.
 func complain(stderr io.Writer, text string) {
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(stderr, "%s%s\n", errorsPrefix, engine.Printable(strings.ReplaceAll(line, "\t", "  ")))
+	for line := range strings.SplitSeq(engine.PrintableLines(text), "\n") {
+		fmt.Fprintf(stderr, "%s%s\n", errorsPrefix, line)
 	}
 }
 
