@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -88,11 +89,7 @@ func newManualPage(p policies.Page) manualPage {
 func manualRules(rules []engine.RuleInfo) []manualRule {
 	all := []manualRule{}
 	for _, r := range rules {
-		title := r.Title
-		if title == "" {
-			title = r.Name
-		}
-		all = append(all, manualRule{title, strings.Join(strings.Fields(r.Description), " ")})
+		all = append(all, manualRule{cmp.Or(r.Title, r.Name), strings.Join(strings.Fields(r.Description), " ")})
 	}
 	return all
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -89,7 +88,7 @@ func (f *fixFile) write() error {
 	if linksOf(f.info) > 1 {
 		return errors.New("it has several names (hard links), of which only one would be changed")
 	}
-	temp := filepath.Join(filepath.Dir(f.name), "."+filepath.Base(f.name)+".lintel-"+rand.Text())
+	temp := besides(f.name)
 	file, err := f.folder.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("make a file beside it: %w", reason(err))
