@@ -277,7 +277,6 @@ func TestPatchOnUpdate(t *testing.T) {
 	old := deployment(object{"template": template(object{}, "web:1")})
 	patched := with(deployment(object{"template": template(object{"team": "old"}, "web:1")}),
 		object{"metadata": object{"name": "web", "labels": object{"team": "old"}}})
-	const labelOnly = `[{"op":"add","path":"/metadata/labels","value":{"team":"new"}}]`
 
 	cases := map[string]struct {
 		reason   string

@@ -28,8 +28,9 @@ func (c Class) phrase() string {
 		return "no longer warned"
 	case Otherwise:
 		return "otherwise changed"
+	default:
+		return "unchanged"
 	}
-	return "unchanged"
 }
 
 // shownRows is how many teams are listed for people.

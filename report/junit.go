@@ -25,7 +25,7 @@ func (junitFormat) Write(w io.Writer, r *Report) error {
 			all.add(r.Objects[i].Source.File, c)
 		}
 	}
-	return all.Results.Write(w)
+	return all.Write(w)
 }
 
 // suites are results with a suite for each file.

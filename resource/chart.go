@@ -146,7 +146,7 @@ func isArchive(path string) bool {
 func errTemplate(path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // without a working folder nothing can be said of it
 	}
 	for dir := abs; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		chart := filepath.Dir(dir)

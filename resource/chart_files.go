@@ -29,7 +29,7 @@ const (
 // A gatherer reads the files of a chart as helm does, but follows no symbolic link
 // out of its folder.
 type gatherer struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	root  *os.Root
 	src   chartSource
 	rules *ignore.Rules

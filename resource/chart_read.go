@@ -140,7 +140,7 @@ func (n *node) moved(lines []int32, seen map[*node]*node) *node {
 }
 
 // hooks are the events at which helm creates an object, but for tests.
-var hooks = []string{
+var hooks = []string{ //nolint:gochecknoglobals // never changed
 	"pre-install", "post-install", "pre-delete", "post-delete",
 	"pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback",
 }

@@ -26,7 +26,7 @@ const (
 // made before anything is built or judged, so that the order of paths makes no
 // difference, and nothing that kustomize would fetch or run ever reaches it.
 type plan struct {
-	ctx     context.Context
+	ctx     context.Context           //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	known   map[string]*kustomization // by folder; nil for a folder without
 	owned   map[string]string         // files that belong to kustomizations: the folder of one
 	checked map[string]error          // files that were read as YAML
@@ -94,7 +94,7 @@ type searcher struct {
 func (s *searcher) folder(name string, depth int) error {
 	entries, err := s.walker.entries(name)
 	if err != nil || depth > maxFolders {
-		return nil // told of when it is read
+		return nil //nolint:nilerr // told of when it is read
 	}
 	if s.names += len(entries); s.names > maxSearched {
 		return fmt.Errorf("%s holds more than %d files and folders, too many to find the kustomizations among them: name the folders that matter", s.walker.top, maxSearched)
@@ -210,8 +210,9 @@ func (e entry) isRemote() bool {
 		return isRemoteFile(e.text) || isRemoteFile(path)
 	case asYAML:
 		return isRemoteFile(e.text)
+	default:
+		return isRemoteBase(e.text)
 	}
-	return isRemoteBase(e.text)
 }
 
 // folder reads the base or component that an entry names.

@@ -76,7 +76,7 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 	}
 	for _, path := range paths {
 		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations}
-		if err := w.path(); err != nil {
+		if err := w.path(); err != nil { //nolint:contextcheck // it has it
 			return err
 		}
 	}
@@ -85,7 +85,7 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 
 // A walker reads one path.
 type walker struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	opts   Options
 	values []chartFile // for charts
 	top    string

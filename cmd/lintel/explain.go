@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lintel-policy/lintel/engine"
-	"github.com/lintel-policy/lintel/report"
 	"github.com/lintel-policy/lintel/resource"
 )
 
@@ -137,7 +135,7 @@ func (j *judge) explainOne(ctx context.Context, c candidate, s *surroundings, na
 	o.Passed = passed
 	for _, x := range all {
 		if len(names) == 0 || slices.Contains(names, x.Policy.Name) {
-			o.Policies = append(o.Policies, newExplained(x, func(p engine.Path) report.Source { return c.at(p) }))
+			o.Policies = append(o.Policies, newExplained(x, c.at))
 		}
 	}
 	return o, err

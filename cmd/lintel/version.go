@@ -15,7 +15,7 @@ import (
 
 // version is set by the linker (-X main.version=v1.2.3) where a binary is built
 // without git, as the image is. If empty, Go knows the version.
-var version string //nolint:gochecknoglobals // the linker can set nothing else
+var version string
 
 // A build says what this binary was built from.
 type build struct {
