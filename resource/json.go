@@ -169,7 +169,7 @@ func jsonError(err error, data []byte) *Error {
 func (n *node) on(line int32) *node {
 	out := &node{kind: n.kind, text: n.text, line: line, kids: make([]edge, len(n.kids))}
 	for i, e := range n.kids {
-		out.kids[i] = edge{key: e.key, line: line, node: e.node.on(line)}
+		out.kids[i] = edge{key: e.key, line: line, node: e.on(line)}
 	}
 	return out
 }
