@@ -55,7 +55,7 @@ func (c *explainCommand) explainPolicies(names []string) error {
 	for i, p := range pages {
 		known[i] = p.Name
 	}
-	if err := know(names, known); err != nil {
+	if err := know(names, known, broken); err != nil {
 		return err
 	}
 	var m manual
@@ -66,6 +66,13 @@ func (c *explainCommand) explainPolicies(names []string) error {
 		return err
 	}
 	return complainOf(broken, c.streams.err)
+}
+
+func errUnknownPolicy(name string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("policy %q is unknown: there are none", name)
+	}
+	return fmt.Errorf("policy %q is unknown: there are %q", name, known)
 }
 
 func newManualPage(p policies.Page) manualPage {

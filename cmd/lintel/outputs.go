@@ -56,7 +56,7 @@ func (o *outputs) prepare(stdout io.Writer) error {
 	b, _ := readBuild()     // without it, SARIF does not say it
 	for _, t := range o.targets {
 		format, err := report.New(t.format, report.Config{
-			Colour: t.file == "" && wantsColour(stdout), NoFix: o.noFix, Quiet: o.quiet, Folder: folder, Version: b.Version,
+			Colour: t.file == "" && wantsColour(stdout), NoFix: o.noFix, Quiet: o.quiet, Folder: folder, Root: os.Getenv("GITHUB_WORKSPACE"), Version: b.Version,
 		})
 		if err != nil {
 			return err
