@@ -108,7 +108,7 @@ func selectsNamespace(s labels.Selector, r *Request) (bool, error) {
 
 // neverMatched are the resources that no policy is asked about, whatever it says:
 // to hold them up stops nodes, elections and the control plane itself.
-var neverMatched = map[schema.GroupResource]bool{
+var neverMatched = map[schema.GroupResource]bool{ //nolint:gochecknoglobals // never changed
 	{Group: "coordination.k8s.io", Resource: "leases"}:                     true,
 	{Group: "", Resource: "events"}:                                        true,
 	{Group: "events.k8s.io", Resource: "events"}:                           true,

@@ -38,7 +38,7 @@ func New(name string, cfg Config) (Format, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("format %q is unknown: it is one of %q", name, Formats())
 	}
-	return []Format{&text{cfg}, jsonFormat{}, &sarif{cfg}, junit{}, github{cfg}, baselineFormat{}}[i], nil
+	return []Format{&text{cfg}, jsonFormat{}, &sarif{cfg}, junitFormat{}, github{cfg}, baselineFormat{}}[i], nil
 }
 
 // Formats returns the names of the formats, the default first.

@@ -16,7 +16,7 @@ func violationMessage(o *Object, v *Violation) sarifMessage {
 	m := sarifMessage{Text: plainMessage(text)}
 	if v.Fix != "" {
 		m.Text += "\nFix: " + plainMessage(v.Fix)
-		m.Markdown = escapeMarkdown(text) + "\n\n" + markdownFix(printable(v.Fix))
+		m.Markdown = escapeMarkdown(text) + "\n\n" + markdownFix(engine.PrintableLines(v.Fix))
 	}
 	return m
 }
@@ -24,7 +24,7 @@ func violationMessage(o *Object, v *Violation) sarifMessage {
 // plainMessage returns text that no viewer takes for a link, which plain messages
 // may have: a bracketed text with a target in parentheses after it.
 func plainMessage(s string) string {
-	return strings.ReplaceAll(printable(s), "](", `\](`)
+	return strings.ReplaceAll(engine.PrintableLines(s), "](", `\](`)
 }
 
 // markdownFix returns a sentence, or lines of YAML as such.

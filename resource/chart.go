@@ -156,7 +156,7 @@ func isArchive(path string) bool {
 func errTemplate(path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // without a working folder nothing can be said of it
 	}
 	if filepath.Base(abs) == chartFileName {
 		return fmt.Errorf("tells of a chart: name the chart's folder %q to have it rendered", filepath.Dir(path))

@@ -190,7 +190,7 @@ func (n *node) locate(path, wrong string, at place) (place, bool) {
 		if !ok {
 			continue
 		}
-		inner, found := e.node.locate(rest, wrong, e.place())
+		inner, found := e.locate(rest, wrong, e.place())
 		if found {
 			return inner, true
 		}

@@ -49,7 +49,7 @@ const (
 )
 
 // kustomizationFiles are the names that the file of a kustomization may have.
-var kustomizationFiles = konfig.RecognizedKustomizationFileNames()
+var kustomizationFiles = konfig.RecognizedKustomizationFileNames() //nolint:gochecknoglobals // never changed
 
 // isKustomizationFile reports whether a path is one that kustomize looks for.
 func isKustomizationFile(path string) bool {

@@ -86,7 +86,7 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 	proofs := proofFolders(opts.Policies)
 	for _, path := range paths {
 		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations, done: done, proofs: proofs}
-		if err := w.path(); err != nil {
+		if err := w.path(); err != nil { //nolint:contextcheck // it has it
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 
 // A walker reads one path.
 type walker struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	opts   Options
 	values []chartFile // for charts
 	top    string
@@ -280,30 +280,43 @@ func (w *walker) isLink(name string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// file reads a file that was regular a moment ago, and is at a place. Opening does
-// not wait, should it have become a pipe meanwhile.
+// file reads a file that was regular a moment ago, and is at a place.
 func (w *walker) file(path, place string, strict bool, open func(flag int) (*os.File, error)) error {
 	if w.done.has(place, strict) {
 		return nil
 	}
-	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	f, size, err := openRegular(open)
 	if err != nil {
-		return w.fail(path, cause(err))
+		return w.fail(path, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return w.fail(path, cause(err))
-	case !info.Mode().IsRegular():
-		return w.fail(path, errors.New("is no regular file any more"))
-	case info.Size() > MaxPlan:
+	if size > MaxPlan {
 		return w.fail(path, errTooLarge)
 	}
 	r := reader{file: path, strict: strict}
 	r.read(f)
 	w.done.add(place, r.Result)
 	return w.visit(r.Result)
+}
+
+// openRegular opens a file that was regular a moment ago, and says how large it is.
+// It does not wait, should that have become a pipe meanwhile.
+func openRegular(open func(flag int) (*os.File, error)) (*os.File, int64, error) {
+	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	if err != nil {
+		return nil, 0, cause(err)
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = cause(err)
+	case !info.Mode().IsRegular():
+		err = errors.New("is no regular file any more")
+	default:
+		return f, info.Size(), nil
+	}
+	_ = f.Close() // nothing was written
+	return nil, 0, err
 }
 
 func (w *walker) fail(path string, err error) error {

@@ -8,7 +8,7 @@ import (
 var valueName = regexp.MustCompile(`\.Values((?:\.[A-Za-z_][A-Za-z0-9_]*)+)`)
 
 // tooGeneral are keys below which a template uses values for everything.
-var tooGeneral = map[string]bool{"spec": true, "template": true, "metadata": true, "containers": true, "initContainers": true}
+var tooGeneral = map[string]bool{"spec": true, "template": true, "metadata": true, "containers": true, "initContainers": true} //nolint:gochecknoglobals // never changed
 
 // ValueFor returns the value of a chart that decides on a field, such as
 // resources.requests.cpu, as far as the template says it: the one that is named below

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,15 +64,7 @@ not tell.`,
   lintel check deploy/ --baseline lintel-baseline.json
   terraform show -json plan.out | lintel check -
   lintel check deploy/ -n shop --namespace-labels team=checkout,environment=production`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New(`no path is given: name files or folders, or "-" for standard input`)
-			}
-			if slices.Contains(args, "") {
-				return errors.New("a path is empty")
-			}
-			return nil
-		},
+		Args: somePaths(`no path is given: name files or folders, or "-" for standard input`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given, err := c.place.read(cmd)
 			if err != nil {

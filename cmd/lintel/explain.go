@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lintel-policy/lintel/engine"
-	"github.com/lintel-policy/lintel/report"
 	"github.com/lintel-policy/lintel/resource"
 )
 
@@ -69,7 +67,7 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	if err := policies.know(names); err != nil {
+	if err := know(names, policies.names(), policies.broken); err != nil {
 		return err
 	}
 	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
@@ -110,15 +108,12 @@ func (c *explainCommand) complete(_ *cobra.Command, typed []string, _ string) ([
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// know returns an error for a name that is no policy's.
-func (l *loaded) know(names []string) error {
-	var known []string
-	for _, p := range l.set.Policies() {
-		known = append(known, p.Name)
-	}
+// know returns an error for the first name that is none of the known policies', with
+// those of policies that are broken, of which it may be one.
+func know(names, known []string, broken []error) error {
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return errors.Join(append(l.broken, errUnknownPolicy(name, known))...)
+			return errors.Join(append(broken, errUnknownPolicy(name, known))...)
 		}
 	}
 	return nil
@@ -158,7 +153,7 @@ func (j *judge) explainOne(ctx context.Context, c candidate, s *surroundings, na
 	o.Passed = passed
 	for _, x := range all {
 		if len(names) == 0 || slices.Contains(names, x.Policy.Name) {
-			o.Policies = append(o.Policies, newExplained(x, func(p engine.Path) report.Source { return c.at(p) }))
+			o.Policies = append(o.Policies, newExplained(x, c.at))
 		}
 	}
 	return o, err

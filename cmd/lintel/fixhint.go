@@ -69,7 +69,7 @@ func readTemplate(path string) []byte {
 		return nil
 	}
 	defer folder.Close()
-	data, _, err := readFile(folder, filepath.Base(path))
+	data, _, err := readRegularIn(folder, filepath.Base(path), resource.MaxFile)
 	if err != nil {
 		return nil
 	}

@@ -1,13 +1,29 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
+
+// somePaths refuses a command line with an empty path, and one without paths, of
+// which it says why; if that is "", there may be none.
+func somePaths(why string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, paths []string) error {
+		switch {
+		case len(paths) == 0 && why != "":
+			return errors.New(why)
+		case slices.Contains(paths, ""):
+			return errors.New("a path is empty")
+		}
+		return nil
+	}
+}
 
 // placeFlags say where objects of files would be created.
 type placeFlags struct {

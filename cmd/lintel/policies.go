@@ -73,7 +73,7 @@ func newPoliciesList(s streams) *cobra.Command {
 			return p.complain(s.err)
 		},
 	}
-	policiesFlag(cmd, &from, "embedded")
+	policiesFlag(cmd, &from, fromEmbedded)
 	outputFlag(cmd, &output)
 	return cmd
 }

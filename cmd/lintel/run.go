@@ -59,8 +59,8 @@ func exitCode(err error, stderr io.Writer) int {
 
 // complain writes text, which may have several lines, to standard error.
 func complain(stderr io.Writer, text string) {
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(stderr, "%s%s\n", errorsPrefix, engine.Printable(strings.ReplaceAll(line, "\t", "  ")))
+	for line := range strings.SplitSeq(engine.PrintableLines(text), "\n") {
+		fmt.Fprintf(stderr, "%s%s\n", errorsPrefix, line)
 	}
 }
 
@@ -166,6 +166,10 @@ func newHelp() *cobra.Command {
 // wantsColour reports whether w is a terminal whose user has not refused colours
 // (https://no-color.org).
 func wantsColour(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -120,14 +120,26 @@ func each(err error) []error {
 }
 
 // complain tells of broken policies and returns errUntold if there are any.
-func (l *loaded) complain(stderr io.Writer) error {
-	for _, err := range l.broken {
+func (l *loaded) complain(stderr io.Writer) error { return complainOf(l.broken, stderr) }
+
+// complainOf tells of errors and returns errUntold if there are any.
+func complainOf(errs []error, stderr io.Writer) error {
+	for _, err := range errs {
 		complain(stderr, err.Error())
 	}
-	if len(l.broken) > 0 {
+	if len(errs) > 0 {
 		return errUntold
 	}
 	return nil
+}
+
+// names returns the names of the policies, sorted.
+func (l *loaded) names() []string {
+	var names []string
+	for _, p := range l.set.Policies() {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 // readsNamespaces returns the names of the policies whose verdict may depend on
