@@ -276,7 +276,7 @@ func settled(o object) object {
 		}
 		if o["kind"] == "Job" {
 			delete(spec, "selector")
-			for _, key := range []string{"controller-uid", "batch.kubernetes.io/controller-uid"} {
+			for _, key := range []string{"controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name"} {
 				delete(labels(o, "spec", "template", "metadata"), key)
 				delete(labels(o, "metadata"), key)
 			}

@@ -48,20 +48,47 @@ func TestVerdictOfRendered(t *testing.T) {
 			}
 		}
 	}
-	s.guard(t, policies)
-	objects, denied, patched := 0, 0, 0
+	t.Run("Denials", func(t *testing.T) { holdRendered(t, s, kubeconfig, all, plain, policies) })
+	// What is denied is not shown as it is patched.
+	t.Run("Patches", func(t *testing.T) {
+		const setting = "enforcement: dryrun, patches: apply"
+		folder := libraryWith(t, setting)
+		if err := os.CopyFS(folder, os.DirFS(policies)); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"pinned", "widgets"} {
+			policy := "apiVersion: lintel.dev/v1alpha1\nkind: Policy\nmetadata: {name: " + name + "}\nspec: {" + setting + "}\n"
+			if err := os.WriteFile(filepath.Join(folder, name+".yaml"), []byte(policy), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		holdRendered(t, s, kubeconfig, all, plain, folder)
+	})
+}
+
+// holdRendered holds all renderings to what becomes of them where the library and the
+// policies in folders guard the cluster.
+func holdRendered(t *testing.T, s *stage, kubeconfig string, all map[string]rendering, plain map[string]outcome, folders ...string) {
+	t.Helper()
+	s.guard(t, folders...)
+	sources := []string{"-p", "embedded"}
+	for _, folder := range folders {
+		sources = append(sources, "-p", folder)
+	}
+	objects, denied, patched, compared := 0, 0, 0, 0
 	for name, r := range all {
+		gated := r.sendTo(t, s, kubeconfig)
+		found := s.check(t, slices.Concat(sources, r.check)...)
 		t.Run(name, func(t *testing.T) {
-			gated := r.sendTo(t, s, kubeconfig)
-			found := s.check(t, append([]string{"-p", "embedded", "-p", policies}, r.check...)...)
 			holdVerdicts(t, found, plain[name], gated)
 			holdPlaces(t, found)
-			objects, denied, patched = objects+found.Summary.Objects, denied+found.Summary.Denied, patched+found.Summary.Patched
 		})
+		objects, denied, patched = objects+found.Summary.Objects, denied+found.Summary.Denied, patched+found.Summary.Patched
+		compared += len(gated.objects)
 	}
-	t.Logf("%d objects, %d denied, %d patched", objects, denied, patched)
-	if objects < 30 || denied < 10 || denied == objects || patched < 10 {
-		t.Errorf("%d objects, %d denied and %d patched are too few to show something", objects, denied, patched)
+	t.Logf("%d objects, %d denied, %d patched, %d compared as they would be stored", objects, denied, patched, compared)
+	if objects < 50 || patched < 40 || denied+compared < objects-5 {
+		t.Errorf("%d objects, %d denied, %d patched and %d compared are too few to show something", objects, denied, patched, compared)
 	}
 }
 
@@ -167,7 +194,9 @@ func holdVerdicts(t *testing.T, found report, plain, gated outcome) {
 	}
 	lines := map[string][]string{}
 	for _, f := range found.Results {
-		lines[f.Object.String()] = append(lines[f.Object.String()], f.line())
+		if f.Enforcement == "deny" {
+			lines[f.Object.String()] = append(lines[f.Object.String()], f.line())
+		}
 	}
 	all := slices.Sorted(maps.Keys(plain.objects))
 	for key := range plain.there {
