@@ -203,8 +203,10 @@ func isIgnored(t *testing.T, file string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ignored := false // by the last pattern that matches
 	for pattern := range strings.Lines(string(patterns)) {
-		pattern, anywhere := strings.CutPrefix(strings.TrimSpace(pattern), "**/")
+		pattern, included := strings.CutPrefix(strings.TrimSpace(pattern), "!")
+		pattern, anywhere := strings.CutPrefix(pattern, "**/")
 		if pattern == "" || strings.HasPrefix(pattern, "#") {
 			continue
 		}
@@ -218,9 +220,9 @@ func isIgnored(t *testing.T, file string) bool {
 				t.Fatal(err)
 			}
 			if matches {
-				return true
+				ignored = !included
 			}
 		}
 	}
-	return false
+	return ignored
 }

@@ -99,7 +99,10 @@ func TestFixOverwritesNothingNew(t *testing.T) {
 		"SameSize":  func(path string) { must(os.WriteFile(path, []byte(strings.Replace(withoutOwner, "a", "b", 1)), 0o600)) },
 		"SameTimes": sameTimes,
 		"Replaced": func(path string) {
+			info, err := os.Stat(path)
+			must(err)
 			must(os.WriteFile(path+".new", []byte(withoutOwner), 0o600))
+			must(os.Chtimes(path+".new", info.ModTime(), info.ModTime()))
 			must(os.Rename(path+".new", path))
 		},
 		"Gone": func(path string) { must(os.Remove(path)) },
