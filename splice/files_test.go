@@ -315,6 +315,28 @@ spec:
       - image: {{ .Values.agent }}
         name: agent
         command: {{ .Values.command }}
+        {{- with .Values.lifecycle }}
+        lifecycle:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+        {{- with .Values.mounts }}
+        volumeMounts: []
+        {{- end }}
+        args:
+        - a
+        {{- if .Values.debug }}
+        - {{ .Values.level }}
+        {{- end }}
+      nodeSelector:
+        os: {{ .Values.os }}
+        {{- if .Values.isLarge }}
+        size: large
+        {{- end }}
+      affinity:
+        x: y
+      {{- with .Values.host }}
+      host: {{ . }}
+      {{- end }}
 ---
 spec:
   tolerations: {{ .Values.tolerations }}
@@ -324,6 +346,7 @@ spec:
 		"/spec/template/spec/containers/0/livenessProbe": 18, "/spec/template/spec/containers/0/env": 19,
 		"/spec/template/spec/containers/1": 23, "/spec/template/spec/containers/1/image": 24,
 		"/spec/template/spec/containers/2": 25, "/spec/template/spec/containers/2/command": 27,
+		"/spec/template/spec/nodeSelector": 40, "/spec/template/spec/nodeSelector/os": 41, "/spec/template/spec/affinity": 45,
 	}
 	for path, want := range map[string]string{
 		"/spec/template/spec/containers/0/resources/requests/cpu": "web.resources.requests.cpu",
@@ -334,6 +357,12 @@ spec:
 		"/spec/template/spec/containers/1/resources/limits":       "",
 		"/spec/template/spec/containers/2/image":                  "agent",
 		"/spec/template/spec/containers/2/command/0":              "command",
+		"/spec/template/spec/containers/2/lifecycle/preStop":      "lifecycle.preStop",
+		"/spec/template/spec/containers/2/volumeMounts/0":         "", // what it depends on is no list of them
+		"/spec/template/spec/containers/2/args/1":                 "",
+		"/spec/template/spec/nodeSelector/arch":                   "", // another key's
+		"/spec/template/spec/nodeSelector/os":                     "os",
+		"/spec/template/spec/affinity/nodeAffinity":               "", // what comes after it
 		"/spec/replicas":                                     "replicas",
 		"/metadata/labels/team":                              "",
 		"/spec/template/spec/containers/0/image":             "", // two values

@@ -59,41 +59,53 @@ func objectLines(template string, line int) []string {
 	return lines
 }
 
-// blockLines returns a line and those after it that are indented deeper, and what
-// actions stand among them.
+// blockLines returns a line and those after it that are indented deeper.
 func blockLines(lines []string, first int) []string {
 	lines = lines[min(first, len(lines)):]
 	for i, line := range lines {
-		text := strings.TrimLeft(line, " ")
-		isDeeper := len(line)-len(text) > len(lines[0])-len(strings.TrimLeft(lines[0], " "))
-		if i > 0 && text != "" && !isDeeper && !strings.HasPrefix(text, "{{") {
+		if i > 0 && strings.TrimSpace(line) != "" && indent(line) <= indent(lines[0]) {
 			return lines[:i]
 		}
 	}
 	return lines
 }
 
-// valuesBelow returns the values that are named on the lines of a key and on those
-// that are indented deeper.
+func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+
+var (
+	aroundKey = regexp.MustCompile(`^{{-? *with \.Values((?:\.[A-Za-z_][A-Za-z0-9_]*)+) *-?}}`)
+	condition = regexp.MustCompile(`^{{-? *(?:else )?if `)
+)
+
+// valuesBelow returns the values that a key gets: those on its line and in what stands
+// alone on a line below it, such as toYaml. Where that is of ".", the value is that of
+// a with around the key. Values that decide whether something is there at all, and
+// those of keys below the key, are others.
 func valuesBelow(lines []string, key string) []string {
 	var names []string
 	seen := map[string]bool{}
-	within := -1
-	for _, line := range lines {
+	within, around := -1, ""
+	for i, line := range lines {
 		text := strings.TrimLeft(line, " ")
-		width := len(line) - len(text)
-		isAction := strings.HasPrefix(text, "{{")
-		if within >= 0 && text != "" && width <= within && !isAction {
+		if within >= 0 && text != "" && indent(line) <= within {
 			within = -1
 		}
 		field := strings.TrimPrefix(text, "- ")
-		if within < 0 && (strings.HasPrefix(field, key+":") || strings.HasPrefix(field, `"`+key+`":`)) {
-			within = len(line) - len(field)
+		isKey := within < 0 && (strings.HasPrefix(field, key+":") || strings.HasPrefix(field, `"`+key+`":`))
+		if isKey {
+			within, around = len(line)-len(field), ""
+			if m := aroundKey.FindStringSubmatch(strings.TrimSpace(lines[max(i-1, 0)])); m != nil {
+				around = m[1]
+			}
 		}
-		if within < 0 {
+		if within < 0 || !isKey && !strings.HasPrefix(text, "{{") || condition.MatchString(text) {
 			continue
 		}
-		for _, m := range valueName.FindAllStringSubmatch(line, -1) {
+		found := valueName.FindAllStringSubmatch(line, -1)
+		if len(found) == 0 && around != "" && strings.Contains(line, "toYaml . ") {
+			found = [][]string{{"", around}}
+		}
+		for _, m := range found {
 			if name := strings.TrimPrefix(m[1], "."); !seen[name] {
 				seen[name] = true
 				names = append(names, name)
