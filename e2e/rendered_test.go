@@ -116,10 +116,11 @@ func renderings(t *testing.T, namespace string) map[string]rendering {
 	return all
 }
 
-// helm runs helm, which is built from its module.
+// helm runs helm, which is built from its module, beside the one of package resource:
+// both may be built at once.
 func helm(t *testing.T, args ...string) string {
 	t.Helper()
-	program, err := filepath.Abs("../.cache/helm/helm")
+	program, err := filepath.Abs("../.cache/helm/e2e/helm")
 	if err != nil {
 		t.Fatal(err)
 	}
