@@ -26,6 +26,7 @@ type kustomization struct {
 	errs    []*Error // why it cannot be built
 	chosen  bool     // to be built by itself
 	used    bool     // by what is built, or chosen
+	built   bool     // and its objects were visited
 	told    bool     // whether errs were told of
 }
 

@@ -31,6 +31,10 @@ type Options struct {
 	Namespace string
 
 	Charts ChartOptions // how charts are rendered
+
+	// Policies are folders of policies. What is in a folder testdata of theirs are
+	// samples, good and bad, and skipped unless they are named.
+	Policies []string
 }
 
 // Load reads all that paths name: see [Walk].
@@ -58,6 +62,7 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // Kubernetes objects. In a folder a symbolic link is read if it leads to a file
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
+// What several paths lead to is read once.
 //
 // A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
 // rendered, and nothing in it is read by itself. See [ChartOptions].
@@ -74,8 +79,13 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 	if failed != nil {
 		return failed
 	}
+	var done visited
+	if len(paths) > 1 {
+		done = visited{}
+	}
+	proofs := proofFolders(opts.Policies)
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations}
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations, done: done, proofs: proofs}
 		if err := w.path(); err != nil {
 			return err
 		}
@@ -92,8 +102,37 @@ type walker struct {
 	root   *os.Root // the folder at top; nothing outside it is opened
 	visit  func(Result) error
 
-	plan *plan  // of the kustomizations
-	base string // the folder at top, absolute and free of links
+	plan *plan   // of the kustomizations
+	done visited // by all walkers of the run
+	base string  // the folder at top, absolute and free of links
+
+	proofs []string // folders of policies, absolute and free of links
+}
+
+// visited holds the files and charts that were read, by paths that are absolute and
+// free of links, and whether anything was in them. People name a folder and files in it.
+// It is nil, and costs nothing, where there is but one path.
+type visited map[string]bool
+
+// has reports whether a place needs no reading. What had nothing, and was skipped in
+// a folder, is still an error if it is named.
+func (v visited) has(place string, named bool) bool {
+	told, read := v[place]
+	return told || read && !named
+}
+
+func (v visited) add(place string, r Result) {
+	if place != "" && v != nil {
+		v[place] = v[place] || len(r.Objects)+len(r.Errors) > 0
+	}
+}
+
+// place returns where a name in the root is, "" if that is not known.
+func (w *walker) place(name string) string {
+	if w.base == "" {
+		return ""
+	}
+	return filepath.Join(w.base, name)
 }
 
 func (w *walker) path() error {
@@ -101,12 +140,20 @@ func (w *walker) path() error {
 		return err
 	}
 	if w.top == "-" {
-		return w.visit(Read(w.opts.Stdin, "-"))
+		if w.done.has("-", false) {
+			return nil
+		}
+		r := Read(w.opts.Stdin, "-")
+		w.done.add("-", r)
+		return w.visit(r)
 	}
 	if isKustomizationFile(w.top) {
 		if done, err := w.namedKustomization(); done || err != nil {
 			return err
 		}
+	}
+	if isURL(w.top) {
+		return w.fail(w.top, errURL)
 	}
 	info, err := os.Stat(w.top)
 	switch {
@@ -124,7 +171,7 @@ func (w *walker) path() error {
 	case isArchive(w.top):
 		return w.archive()
 	}
-	return w.file(w.top, true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
+	return w.file(w.top, resolved(w.top), true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
 }
 
 func (w *walker) walk() error {
@@ -141,6 +188,9 @@ func (w *walker) walk() error {
 func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
+	}
+	if w.holdsSamples(name) {
+		return w.visit(Result{Skipped: 1})
 	}
 	entries, err := w.entries(name)
 	if err != nil {
@@ -167,6 +217,28 @@ func (w *walker) folder(name string, depth int) error {
 		}
 	}
 	return nil
+}
+
+// proofFolders returns the folders of policies that are there.
+func proofFolders(policies []string) []string {
+	var out []string
+	for _, folder := range policies {
+		if folder = resolved(folder); folder != "" {
+			out = append(out, folder)
+		}
+	}
+	return out
+}
+
+// holdsSamples reports whether a folder that was not named has the samples of a policy.
+func (w *walker) holdsSamples(name string) bool {
+	if filepath.Base(name) != "testdata" {
+		return false
+	}
+	return slices.ContainsFunc(w.proofs, func(folder string) bool {
+		inside, err := filepath.Rel(folder, w.place(name))
+		return err == nil && filepath.IsLocal(inside)
+	})
 }
 
 // entries returns what is in a folder, in the order of names.
@@ -200,7 +272,7 @@ func (w *walker) entry(name string) error {
 	case !info.Mode().IsRegular():
 		return w.visit(Result{Skipped: 1})
 	}
-	return w.file(w.shown(name), false, func(flag int) (*os.File, error) { return w.root.OpenFile(name, flag, 0) })
+	return w.file(w.shown(name), w.place(name), false, func(flag int) (*os.File, error) { return w.root.OpenFile(name, flag, 0) })
 }
 
 func (w *walker) isLink(name string) bool {
@@ -208,9 +280,12 @@ func (w *walker) isLink(name string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// file reads a file that was regular a moment ago. Opening does not wait, should
-// it have become a pipe meanwhile.
-func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, error)) error {
+// file reads a file that was regular a moment ago, and is at a place. Opening does
+// not wait, should it have become a pipe meanwhile.
+func (w *walker) file(path, place string, strict bool, open func(flag int) (*os.File, error)) error {
+	if w.done.has(place, strict) {
+		return nil
+	}
 	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
 	if err != nil {
 		return w.fail(path, cause(err))
@@ -227,6 +302,7 @@ func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, e
 	}
 	r := reader{file: path, strict: strict}
 	r.read(f)
+	w.done.add(place, r.Result)
 	return w.visit(r.Result)
 }
 
@@ -236,6 +312,11 @@ func (w *walker) fail(path string, err error) error {
 
 // shown returns the path of a name in the root as people know it.
 func (w *walker) shown(name string) string { return filepath.Join(w.top, name) }
+
+// isURL reports whether a path is the URL that kubectl and helm would fetch.
+func isURL(path string) bool { return strings.Contains(path, "://") }
+
+var errURL = errors.New("is a URL, which is not fetched: name a file, or pass what is there to standard input")
 
 // isManifest reports whether kubectl would read a file in a folder.
 func isManifest(name string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -93,7 +94,7 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	if err := c.out.prepare(c.streams.out); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}
@@ -103,10 +104,14 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 		return err
 	}
 	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given, progress: startProgress(c.streams.err)}
-	r, err := j.judge(ctx, resource.Load(ctx, opts, paths...))
+	found := resource.Load(ctx, opts, paths...)
+	r, err := j.judge(ctx, found)
 	j.progress.stop()
 	if err != nil {
 		return err
+	}
+	for _, text := range append(c.charts.unused(found), nothing(found, paths)...) {
+		r.Warnings = append(r.Warnings, report.Note{Message: text})
 	}
 	written := c.out.write(r, c.streams.out)
 	concluded := c.conclude(r)
@@ -115,6 +120,20 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 		return errUntold
 	}
 	return concluded
+}
+
+// nothing returns the warning that folders hold nothing to judge: in a pipeline, one
+// whose files have moved would pass for a clean one. A plan may well plan nothing.
+func nothing(found resource.Result, paths []string) []string {
+	if len(found.Objects)+len(found.Errors) > 0 {
+		return nil
+	}
+	for _, path := range paths {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			return nil
+		}
+	}
+	return []string{"nothing was judged, as no object is in what was named"}
 }
 
 // conclude tells of errors and warnings, and returns what the exit code is made of.

@@ -43,7 +43,8 @@ Exit code 0: explained; 2: could not be.`,
   lintel explain -f deploy.yaml
   lintel explain probes resources -f deploy.yaml
   lintel explain -f deploy.yaml -n shop -p ./policies -o json`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+		ValidArgsFunction: c.complete,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
 	}
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	cmd.Flags().StringArrayVarP(&c.files, "file", "f", nil, "`file` with objects to explain the verdict on; \"-\" is standard input; repeatable")
@@ -71,7 +72,7 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err := policies.know(names); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}
@@ -93,6 +94,22 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	return nil
 }
 
+// complete offers the names of policies that were not typed yet.
+func (c *explainCommand) complete(_ *cobra.Command, typed []string, _ string) ([]string, cobra.ShellCompDirective) {
+	slices.Sort(c.policies) // cobra reads the flags of a line that it completes twice
+	policies, err := loadPolicies(slices.Compact(c.policies))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, p := range policies.set.Policies() {
+		if !slices.Contains(typed, p.Name) {
+			names = append(names, cobra.CompletionWithDesc(p.Name, p.Title))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 // know returns an error for a name that is no policy's.
 func (l *loaded) know(names []string) error {
 	var known []string
@@ -101,7 +118,7 @@ func (l *loaded) know(names []string) error {
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("policy %q is unknown: there are %q", name, known)
+			return errors.Join(append(l.broken, errUnknownPolicy(name, known))...)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -54,7 +55,7 @@ func (c *explainCommand) explainPolicies(names []string) error {
 	for _, name := range names {
 		i := slices.IndexFunc(pages, func(p policies.Page) bool { return p.Name == name })
 		if i < 0 {
-			return unknownPolicy(name, pages)
+			return errors.Join(append(broken, unknownPolicy(name, pages))...)
 		}
 		m.Policies = append(m.Policies, newManualPage(pages[i]))
 	}
@@ -74,6 +75,13 @@ func unknownPolicy(name string, pages []policies.Page) error {
 	known := make([]string, len(pages))
 	for i, p := range pages {
 		known[i] = p.Name
+	}
+	return errUnknownPolicy(name, known)
+}
+
+func errUnknownPolicy(name string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("policy %q is unknown: there are none", name)
 	}
 	return fmt.Errorf("policy %q is unknown: there are %q", name, known)
 }

@@ -69,7 +69,7 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 }
 
 func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]string) error {
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (o *outputs) add(given string, stdout io.Writer) error {
 	folder, _ := os.Getwd() // without it, SARIF does not say it
 	b, _ := readBuild()     // without it, SARIF does not say it
 	format, err := report.New(name, report.Config{
-		Colour: file == "" && wantsColour(stdout), NoFix: o.noFix, Quiet: o.quiet, Folder: folder, Version: b.Version,
+		Colour: file == "" && wantsColour(stdout), NoFix: o.noFix, Quiet: o.quiet, Folder: folder, Root: os.Getenv("GITHUB_WORKSPACE"), Version: b.Version,
 	})
 	if err != nil {
 		return err

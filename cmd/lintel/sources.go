@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,6 +93,11 @@ func readSource(name string) (policies.Source, error) {
 		return policies.Source{}, errCluster
 	}
 	return policies.Load(name)
+}
+
+// folders returns those of the sources that are folders.
+func folders(from []string) []string {
+	return slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == fromEmbedded || name == fromCluster })
 }
 
 // errCluster reports a source that is not there yet.

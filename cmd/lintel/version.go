@@ -35,16 +35,18 @@ func newVersion(s streams) *cobra.Command {
 		Example: `  lintel version
   lintel version -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			b, err := readBuild()
-			if err != nil {
-				return err
-			}
-			return writeAs(s.out, output, b, b.text)
-		},
+		RunE: func(*cobra.Command, []string) error { return tellVersion(s.out, output) },
 	}
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+func tellVersion(w io.Writer, output string) error {
+	b, err := readBuild()
+	if err != nil {
+		return err
+	}
+	return writeAs(w, output, b, b.text)
 }
 
 // outputFlag adds the flag for the format of what is no report.
