@@ -211,6 +211,16 @@ func PrintableLine(s string) string {
 	return Printable(s)
 }
 
+// PrintableLines is [Printable] for text of several lines, which stay lines. Breaks at
+// its end are dropped, and a tab is two spaces.
+func PrintableLines(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\r\n"), "\n")
+	for i, line := range lines {
+		lines[i] = PrintableLine(strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "  "))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // isUnprintable reports control and format characters and line separators: C0
 // and C1, bidirectional overrides, zero-width characters, U+2028 and U+2029.
 func isUnprintable(r rune) bool {

@@ -157,3 +157,17 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintableLines(t *testing.T) {
+	cases := map[string]struct{ reason, text, want string }{
+		"Lines":   {"Lines stay lines, whatever the file's breaks are.", "a\r\nb\n\nc", "a\nb\n\nc"},
+		"End":     {"Who writes the text ends its last line.", "a\n\n", "a"},
+		"Tab":     {"Tabs are in what compilers say, and no more than room.", "a\tb", "a  b"},
+		"Hostile": {"What a terminal obeys is shown, and a lone return would write over the line.", "a\x1b[2J\nb\rc", `a\x1b[2J` + "\n" + `b\x0dc`},
+	}
+	for name, tc := range cases {
+		if got := engine.PrintableLines(tc.text); got != tc.want {
+			t.Errorf("%s: %s\nPrintableLines(%q): got %q, want %q", name, tc.reason, tc.text, got, tc.want)
+		}
+	}
+}

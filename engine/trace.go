@@ -183,7 +183,7 @@ func (t *tracer) get(from, key *ast.Term) {
 }
 
 // inObject is how rules refer to the object.
-var inObject = ast.MustParseRef("input.review.object")
+var inObject = ast.MustParseRef("input.review.object") //nolint:gochecknoglobals // never changed
 
 // reference notes what a reference reads.
 func (t *tracer) reference(e *topdown.Event, ref ast.Ref) {
@@ -252,16 +252,15 @@ func (t *tracer) note(path Path, value *ast.Term) {
 	}
 }
 
-// describe says what kind a value is. Scalars that cannot be secrets are shown.
+// describe says what kind a value is. Scalars are shown; those that may be secrets
+// are withheld later.
 func describe(value *ast.Term) string {
 	if value == nil {
 		return ""
 	}
 	switch v := value.Value.(type) {
-	case ast.Null, ast.Boolean, ast.Number:
-		return v.String()
-	case ast.String:
-		return v.String()
+	case ast.Null, ast.Boolean, ast.Number, ast.String:
+		return value.String()
 	case *ast.Array:
 		return "a list of " + Counted(v.Len(), "item", "items")
 	case ast.Object:

@@ -134,13 +134,13 @@ func (n *node) moved(lines []int32, seen map[*node]*node) *node {
 	out := &node{kind: n.kind, line: lineIn(lines, n.line), text: n.text, kids: make([]edge, len(n.kids))}
 	seen[n] = out
 	for i, e := range n.kids {
-		out.kids[i] = edge{key: e.key, line: lineIn(lines, e.line), node: e.node.moved(lines, seen)}
+		out.kids[i] = edge{key: e.key, line: lineIn(lines, e.line), node: e.moved(lines, seen)}
 	}
 	return out
 }
 
 // hooks are the events at which helm creates an object, but for tests.
-var hooks = []string{
+var hooks = []string{ //nolint:gochecknoglobals // never changed
 	"pre-install", "post-install", "pre-delete", "post-delete",
 	"pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback",
 }

@@ -26,6 +26,7 @@ type kustomization struct {
 	errs    []*Error // why it cannot be built
 	chosen  bool     // to be built by itself
 	used    bool     // by what is built, or chosen
+	built   bool     // and its objects were visited
 	told    bool     // whether errs were told of
 }
 
@@ -48,7 +49,7 @@ const (
 )
 
 // kustomizationFiles are the names that the file of a kustomization may have.
-var kustomizationFiles = konfig.RecognizedKustomizationFileNames()
+var kustomizationFiles = konfig.RecognizedKustomizationFileNames() //nolint:gochecknoglobals // never changed
 
 // isKustomizationFile reports whether a path is one that kustomize looks for.
 func isKustomizationFile(path string) bool {

@@ -151,7 +151,7 @@ func (r *reader) values(data []byte) (read int64, count int, err error) {
 		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
 			return read, count, nil
 		} else if err != nil {
-			return read, count, jsonError(err, data, dec.InputOffset())
+			return read, count, jsonError(err, data)
 		}
 		read = dec.InputOffset()
 		count++
