@@ -240,7 +240,7 @@ func TestFixLeavesRendered(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &fixer{judge: &judge{policies: policies, namespace: "default"}, seen: map[any]bool{}}
-	f.take(nil, "prod", resource.Result{Objects: []resource.Object{o}})
+	f.take(nil, resource.Result{Objects: []resource.Object{o}})
 	if _, err := f.fix(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -44,20 +44,35 @@ func (f *fixer) load(ctx context.Context, opts resource.Options, paths []string)
 	if paths[0] == "-" {
 		return f.loadStream(opts.Stdin)
 	}
+	opened := map[string]*os.Root{}
 	for _, path := range paths {
 		folder, err := f.openFolder(path)
 		if err != nil {
 			folder = nil // the walk says what is wrong with it
 		}
-		err = resource.Walk(ctx, opts, []string{path}, func(r resource.Result) error {
-			f.take(folder, path, r)
-			return nil
-		})
-		if err != nil {
-			return err
+		opened[path] = folder
+	}
+	// All at once: what a kustomization uses may be in another path.
+	return resource.Walk(ctx, opts, paths, func(r resource.Result) error {
+		f.take(opened, r)
+		return nil
+	})
+}
+
+// pathOf returns the path that a file was found at: itself, or the longest of the
+// folders that it is in.
+func pathOf(file string, opened map[string]*os.Root) string {
+	if _, named := opened[file]; named {
+		return file
+	}
+	found := ""
+	for path := range opened {
+		inner, err := filepath.Rel(path, file)
+		if err == nil && inner != "." && filepath.IsLocal(inner) && len(path) >= len(found) {
+			found = path
 		}
 	}
-	return nil
+	return found
 }
 
 func (f *fixer) loadStream(in io.Reader) error {
@@ -97,7 +112,7 @@ func (f *fixer) openFolder(path string) (*os.Root, error) {
 // take takes up what was read: the objects of one file, or those that a chart or a
 // kustomization makes and the files beside them. Of a file with several names the
 // objects are taken once.
-func (f *fixer) take(folder *os.Root, path string, r resource.Result) {
+func (f *fixer) take(opened map[string]*os.Root, r resource.Result) {
 	f.found.Errors = append(f.found.Errors, r.Errors...)
 	for from := 0; from < len(r.Objects); {
 		to := from + 1
@@ -110,7 +125,8 @@ func (f *fixer) take(folder *os.Root, path string, r resource.Result) {
 			f.found.Objects = append(f.found.Objects, objects...)
 			continue
 		}
-		file := f.open(folder, path, objects, r.Errors)
+		path := pathOf(objects[0].File, opened)
+		file := f.open(opened[path], path, objects, r.Errors)
 		if file.info != nil {
 			id := identityOf(file.info)
 			if id != nil && f.seen[id] {
