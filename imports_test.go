@@ -23,14 +23,15 @@ var mayImport = map[string][]string{
 	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "measure", "policies", "replay", "report", "resource", "splice", "verify", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},
 	"engine":       {"api/v1alpha1", "secrets"},
+	"junit":        {},
 	"measure":      {"engine"},
 	"policies":     {"api/v1alpha1", "engine"},
 	"replay":       {"api/v1alpha1", "engine", "secrets"},
-	"report":       {"api/v1alpha1", "engine"},
+	"report":       {"api/v1alpha1", "engine", "junit"},
 	"resource":     {},
 	"secrets":      {},
 	"splice":       {},
-	"verify":       {"api/v1alpha1", "engine", "policies", "resource"},
+	"verify":       {"api/v1alpha1", "engine", "junit", "policies", "resource"},
 	"webhook":      {"api/v1alpha1", "engine"},
 }
 

@@ -242,9 +242,15 @@ func (c creation) refusal(file string) string {
 // of a file: the patches are those of the file.
 func (r report) patched(t *testing.T, file string, o object) object {
 	t.Helper()
+	return r.patchedBy(t, o, func(_ reference, at place) bool { return at.File == file })
+}
+
+// patchedBy is the object with those patches that are chosen.
+func (r report) patchedBy(t *testing.T, o object, chosen func(reference, place) bool) object {
+	t.Helper()
 	text := []byte(encode(t, o))
 	for _, p := range r.Patches {
-		if p.Source.File != file {
+		if !chosen(p.Object, p.Source) {
 			continue
 		}
 		patch, err := jsonpatch.DecodePatch(p.Patch)
@@ -252,7 +258,7 @@ func (r report) patched(t *testing.T, file string, o object) object {
 			t.Fatal(err)
 		}
 		if text, err = patch.Apply(text); err != nil {
-			t.Fatalf("patch %s: %v\n%s", file, err, p.Patch)
+			t.Fatalf("patch %v in %s: %v\n%s", p.Object, p.Source.File, err, p.Patch)
 		}
 	}
 	return decode(t, string(text))
@@ -270,7 +276,7 @@ func settled(o object) object {
 		}
 		if o["kind"] == "Job" {
 			delete(spec, "selector")
-			for _, key := range []string{"controller-uid", "batch.kubernetes.io/controller-uid"} {
+			for _, key := range []string{"controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name"} {
 				delete(labels(o, "spec", "template", "metadata"), key)
 				delete(labels(o, "metadata"), key)
 			}

@@ -16,7 +16,8 @@ type report struct {
 	Results  []finding
 	Patches  []struct {
 		Policies []string
-		Source   struct{ File string }
+		Object   reference
+		Source   place
 		Patch    json.RawMessage
 	}
 	Errors   []struct{ File, Policy, Message string }
@@ -29,9 +30,18 @@ type report struct {
 // A finding is one violation in a report.
 type finding struct {
 	Policy, Enforcement, Message, Path, Subject string
-	Object                                      struct{ Kind, Name string }
-	Source                                      struct{ File string }
+	Object                                      reference
+	Source                                      place
 }
+
+// A reference names an object, and a place is where it stands.
+type (
+	reference struct{ Kind, Namespace, Name string }
+	place     struct {
+		File string
+		Line int
+	}
+)
 
 // line is the finding as a denial has it.
 func (f finding) line() string {

@@ -99,6 +99,7 @@ func resolve(changes []change) ([]change, []string) {
 			case conflict:
 				dropped[i], dropped[j] = true, true
 				conflicts = append(conflicts, conflictText(a, b))
+			case both:
 			}
 		}
 	}
@@ -162,15 +163,14 @@ const (
 func (c *change) relation(other *change) relation {
 	switch {
 	case len(c.path) > len(other.path):
-		switch other.relation(c) {
+		switch r := other.relation(c); r {
 		case first:
 			return second
 		case second:
 			return first
-		case conflict:
-			return conflict
+		default:
+			return r
 		}
-		return both
 	case !isPrefix(c.path, other.path):
 		return both
 	case len(c.path) < len(other.path):

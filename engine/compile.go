@@ -23,7 +23,7 @@ var library embed.FS
 const maxRego = 512 << 10
 
 // reserved are the packages that no policy may add rules to.
-var reserved = []ast.Ref{
+var reserved = []ast.Ref{ //nolint:gochecknoglobals // never changed
 	ast.MustParseRef("data.lintel.workload"),
 	ast.MustParseRef("data.inventory"),
 }
@@ -56,7 +56,7 @@ func parseModules(src Policy) ([]*ast.Module, error) {
 		}
 		module, err := ast.ParseModuleWithOpts(m.Name, m.Rego, parserOptions())
 		if err != nil {
-			return nil, err
+			return nil, RegoError(err)
 		}
 		if module == nil {
 			return nil, fmt.Errorf("%s: the module is empty", m.Name)
@@ -98,7 +98,7 @@ func (p *policy) compile(modules []*ast.Module) error {
 	}
 	compiler := ast.NewCompiler().WithCapabilities(Capabilities())
 	if compiler.Compile(all); compiler.Failed() {
-		return compiler.Errors
+		return RegoError(compiler.Errors)
 	}
 	if p.violations, err = newQuery(compiler, pkg, "violation"); err != nil {
 		return err

@@ -420,7 +420,7 @@ func hasRepeats(members [][2]*ast.Term) bool {
 	for i := range members {
 		for j := range i {
 			a, b := members[i][0], members[j][0]
-			if a == b || a.Value.(ast.String) == b.Value.(ast.String) {
+			if a == b || a.Value.(ast.String) == b.Value.(ast.String) { //nolint:errcheck // keys are strings
 				return true
 			}
 		}

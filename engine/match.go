@@ -31,7 +31,7 @@ type matcher struct {
 
 func newMatcher(m v1alpha1.Match) (matcher, error) {
 	if len(m.Kinds) == 0 {
-		return matcher{}, errors.New("match: kinds is empty, so the policy matches nothing")
+		return matcher{}, errors.New("match: kinds is empty, so the policy matches nothing: custom.match in the METADATA of its package names them, or spec.match of its Policy object")
 	}
 	for _, k := range m.Kinds {
 		if len(k.APIGroups) == 0 || len(k.Kinds) == 0 {
@@ -108,7 +108,7 @@ func selectsNamespace(s labels.Selector, r *Request) (bool, error) {
 
 // neverMatched are the resources that no policy is asked about, whatever it says:
 // to hold them up stops nodes, elections and the control plane itself.
-var neverMatched = map[schema.GroupResource]bool{
+var neverMatched = map[schema.GroupResource]bool{ //nolint:gochecknoglobals // never changed
 	{Group: "coordination.k8s.io", Resource: "leases"}:                     true,
 	{Group: "", Resource: "events"}:                                        true,
 	{Group: "events.k8s.io", Resource: "events"}:                           true,

@@ -177,8 +177,11 @@ func cut(s string, size int) string {
 }
 
 // Printable returns s with all that would move a terminal's cursor, change its
-// colours or the direction of text, or break a line, written as an escape.
+// colours or the direction of text, or break a line, written as an escape. So is what
+// begins a command to GitHub Actions or Azure Pipelines, which look for them anywhere
+// in the lines of a log.
 func Printable(s string) string {
+	s = commands.Replace(s)
 	if !strings.ContainsFunc(s, isUnprintable) {
 		return s
 	}
@@ -194,6 +197,28 @@ func Printable(s string) string {
 		}
 	}
 	return b.String()
+}
+
+var commands = strings.NewReplacer("##[", `##\x5b`, "##vso[", `##vso\x5b`)
+
+// PrintableLine is [Printable] for what may be the beginning of a line: there, after
+// space too, GitHub Actions takes two colons for a command.
+func PrintableLine(s string) string {
+	rest := strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsSpace(r) || isUnprintable(r) })
+	if after, ok := strings.CutPrefix(rest, "::"); ok {
+		return Printable(s[:len(s)-len(rest)]) + `\x3a:` + Printable(after)
+	}
+	return Printable(s)
+}
+
+// PrintableLines is [Printable] for text of several lines, which stay lines. Breaks at
+// its end are dropped, and a tab is two spaces.
+func PrintableLines(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\r\n"), "\n")
+	for i, line := range lines {
+		lines[i] = PrintableLine(strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "  "))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // isUnprintable reports control and format characters and line separators: C0

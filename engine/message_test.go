@@ -139,3 +139,35 @@ func TestPathString(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	cases := map[string]struct{ reason, want, line string }{
+		"a::b ## c #[d]":      {"What is no command stays.", "a::b ## c #[d]", "a::b ## c #[d]"},
+		"::error::x":          {"GitHub obeys it at the start of a line alone.", "::error::x", `\x3a:error::x`},
+		" \u2003\u200b::x::":  {"And after space.", " \u2003\\u200b::x::", " \u2003\\u200b\\x3a:x::"},
+		"a ##[add-mask]b":     {"And this anywhere.", `a ##\x5badd-mask]b`, `a ##\x5badd-mask]b`},
+		"##vso[task.x a=b]\n": {"So does Azure.", `##vso\x5btask.x a=b]\x0a`, `##vso\x5btask.x a=b]\x0a`},
+	}
+	for text, tc := range cases {
+		if got := engine.Printable(text); got != tc.want {
+			t.Errorf("%s\nPrintable(%q): got %q, want %q", tc.reason, text, got, tc.want)
+		}
+		if got := engine.PrintableLine(text); got != tc.line {
+			t.Errorf("%s\nPrintableLine(%q): got %q, want %q", tc.reason, text, got, tc.line)
+		}
+	}
+}
+
+func TestPrintableLines(t *testing.T) {
+	cases := map[string]struct{ reason, text, want string }{
+		"Lines":   {"Lines stay lines, whatever the file's breaks are.", "a\r\nb\n\nc", "a\nb\n\nc"},
+		"End":     {"Who writes the text ends its last line.", "a\n\n", "a"},
+		"Tab":     {"Tabs are in what compilers say, and no more than room.", "a\tb", "a  b"},
+		"Hostile": {"What a terminal obeys is shown, and a lone return would write over the line.", "a\x1b[2J\nb\rc", `a\x1b[2J` + "\n" + `b\x0dc`},
+	}
+	for name, tc := range cases {
+		if got := engine.PrintableLines(tc.text); got != tc.want {
+			t.Errorf("%s: %s\nPrintableLines(%q): got %q, want %q", name, tc.reason, tc.text, got, tc.want)
+		}
+	}
+}

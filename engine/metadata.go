@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	kjson "sigs.k8s.io/json"
@@ -58,7 +59,7 @@ func readMetadata(modules []*ast.Module) (Metadata, error) {
 		return Metadata{}, fmt.Errorf("%s: encode METADATA: %w", found.Location, err)
 	}
 	strict, err := decodeStrict(data, &m.Custom)
-	if err := errors.Join(append(strict, err)...); err != nil {
+	if err := errors.Join(append(strict, mistyped(err))...); err != nil {
 		return Metadata{}, fmt.Errorf("%s: METADATA: custom: %w", found.Location, err)
 	}
 	if err := m.Custom.check(); err != nil {
@@ -71,6 +72,30 @@ func readMetadata(modules []*ast.Module) (Metadata, error) {
 // and returns unknown and repeated fields as errors of their own.
 func decodeStrict(data []byte, into any) ([]error, error) {
 	return kjson.UnmarshalStrict(data, into)
+}
+
+// mistyped says an error about a field of the wrong type as people say it.
+func mistyped(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) || wrong.Field == "" {
+		return err
+	}
+	return fmt.Errorf("%s: a %s is where %s should be", wrong.Field, wrong.Value, kindName(wrong.Type))
+}
+
+// kindName names what is written for a value of a type.
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text"
+	}
+	return "a number"
 }
 
 func (c Custom) check() error {

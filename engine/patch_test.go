@@ -3,7 +3,6 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -278,7 +277,6 @@ func TestPatchOnUpdate(t *testing.T) {
 	old := deployment(object{"template": template(object{}, "web:1")})
 	patched := with(deployment(object{"template": template(object{"team": "old"}, "web:1")}),
 		object{"metadata": object{"name": "web", "labels": object{"team": "old"}}})
-	const labelOnly = `[{"op":"add","path":"/metadata/labels","value":{"team":"new"}}]`
 
 	cases := map[string]struct {
 		reason   string
@@ -430,6 +428,3 @@ func assertNoneSuperfluous(t testing.TB, o object, patch []byte, want object) {
 		}
 	}
 }
-
-// keysOf returns the keys of o, sorted, so that random choices can be repeated.
-func keysOf(o object) []string { return slices.Sorted(maps.Keys(o)) }

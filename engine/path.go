@@ -53,7 +53,7 @@ func compareSteps(a, b any) int {
 	case bIsInt:
 		return 1
 	}
-	return cmp.Compare(a.(string), b.(string))
+	return cmp.Compare(a.(string), b.(string)) //nolint:errcheck // steps are strings where they are no numbers
 }
 
 // isIdentifier reports whether s is [A-Za-z_][A-Za-z0-9_-]* and so needs no quotes.

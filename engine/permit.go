@@ -36,7 +36,7 @@ func isBuiltIn(group string) bool {
 
 // serverFields are the paths that the API server fills in or that name the
 // object: no patch touches them.
-var serverFields = []Path{
+var serverFields = []Path{ //nolint:gochecknoglobals // never changed
 	{"apiVersion"},
 	{"kind"},
 	{"metadata", "creationTimestamp"},
@@ -52,12 +52,12 @@ var serverFields = []Path{
 }
 
 // secretFields are the paths of a Secret that the engine does not see.
-var secretFields = []Path{{"data"}, {"stringData"}, {"metadata", "annotations", lastApplied}}
+var secretFields = []Path{{"data"}, {"stringData"}, {"metadata", "annotations", lastApplied}} //nolint:gochecknoglobals // never changed
 
 // immutable are the paths that the API server does not let an update change, by
 // kind (the ValidateXUpdate functions of k8s.io/kubernetes/pkg/apis). A Pod's
 // resources are changed through its subresource resize alone.
-var immutable = map[string][]Path{
+var immutable = map[string][]Path{ //nolint:gochecknoglobals // never changed
 	"Pod":                   {{"spec"}},
 	"DaemonSet":             {{"spec", "selector"}},
 	"Deployment":            {{"spec", "selector"}},
@@ -73,7 +73,7 @@ var immutable = map[string][]Path{
 
 // templates are where the pod templates of kinds are. To change one rolls out
 // the workload.
-var templates = map[string]Path{
+var templates = map[string]Path{ //nolint:gochecknoglobals // never changed
 	"CronJob":               {"spec", "jobTemplate", "spec", "template"},
 	"DaemonSet":             {"spec", "template"},
 	"Deployment":            {"spec", "template"},

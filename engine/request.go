@@ -373,7 +373,7 @@ func isClusterScoped(gk schema.GroupKind) bool {
 
 // clusterScoped lists the built-in kinds in no namespace by API group, as
 // `kubectl api-resources --namespaced=false` prints them for Kubernetes 1.37.
-var clusterScoped = map[string]string{
+var clusterScoped = map[string]string{ //nolint:gochecknoglobals // never changed
 	"":                             "Namespace Node PersistentVolume ComponentStatus",
 	"admissionregistration.k8s.io": "MutatingAdmissionPolicy MutatingAdmissionPolicyBinding MutatingWebhookConfiguration ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration",
 	"apiextensions.k8s.io":         "CustomResourceDefinition",

@@ -3,7 +3,7 @@ package engine
 import "github.com/open-policy-agent/opa/v1/ast"
 
 // literals are the values that JSON writes as words.
-var literals = []struct {
+var literals = []struct { //nolint:gochecknoglobals // never changed
 	text string
 	term *ast.Term
 }{
@@ -17,7 +17,7 @@ const maxKnown = len("topologySpreadConstraints") + 4
 
 // knownTerms are the terms of strings that are in most manifests. Sharing them
 // saves the decoder an allocation and OPA a comparison. They are never changed.
-var knownTerms = shareTerms(
+var knownTerms = shareTerms( //nolint:gochecknoglobals // never changed
 	// The request.
 	"uid", "kind", "group", "version", "resource", "requestKind", "requestResource", "name", "namespace", "operation",
 	"userInfo", "username", "groups", "extra", "object", "oldObject", "dryRun", "options", "subResource", "requestSubResource",

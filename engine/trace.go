@@ -27,7 +27,7 @@ type tracer struct {
 	paths  map[ast.Value]Path // of what the object is made of
 	reads  map[string]Read    // by path
 	fired  []fired            // what the rule that is asked yielded
-	made   []fired            // what others of its package did, that have messages
+	made   map[int][]fired    // what others of its package did, that have messages, by [fired.key]
 	// scanned says that the object was searched for secrets.
 	scanned bool
 }
@@ -37,8 +37,20 @@ type fired struct {
 	item *ast.Term
 }
 
+// key is the same for items that are the same finding. An object may have ten
+// thousand, so that they are not compared one with all others.
+func (f fired) key() int {
+	hash := 0
+	for _, name := range []string{"msg", "path"} {
+		if t := child(f.item, name); t != nil {
+			hash = 31*hash + t.Hash()
+		}
+	}
+	return hash
+}
+
 func newTracer(q *query, object *ast.Term) *tracer {
-	t := &tracer{own: q.ref, object: object, paths: map[ast.Value]Path{}, reads: map[string]Read{}}
+	t := &tracer{own: q.ref, object: object, paths: map[ast.Value]Path{}, reads: map[string]Read{}, made: map[int][]fired{}}
 	t.index(object, nil)
 	return t
 }
@@ -86,7 +98,8 @@ func (t *tracer) TraceEvent(e topdown.Event) {
 		if ref.HasPrefix(t.own) {
 			t.fire(&e, n)
 		} else if ref.HasPrefix(t.own[:len(t.own)-1]) && hasMessage(n) {
-			t.made = append(t.made, fired{n, e.Plug(n.Head.Key)})
+			m := fired{n, e.Plug(n.Head.Key)}
+			t.made[m.key()] = append(t.made[m.key()], m)
 		}
 	case *ast.Expr:
 		if e.Op == topdown.EvalOp {
@@ -116,7 +129,7 @@ func (t *tracer) maker(f fired) *ast.Rule {
 	if hasMessage(f.rule) {
 		return f.rule
 	}
-	for _, m := range t.made {
+	for _, m := range t.made[f.key()] {
 		if sameTerm(child(m.item, "msg"), child(f.item, "msg")) && sameTerm(child(m.item, "path"), child(f.item, "path")) {
 			return m.rule
 		}
@@ -170,7 +183,7 @@ func (t *tracer) get(from, key *ast.Term) {
 }
 
 // inObject is how rules refer to the object.
-var inObject = ast.MustParseRef("input.review.object")
+var inObject = ast.MustParseRef("input.review.object") //nolint:gochecknoglobals // never changed
 
 // reference notes what a reference reads.
 func (t *tracer) reference(e *topdown.Event, ref ast.Ref) {
@@ -239,16 +252,15 @@ func (t *tracer) note(path Path, value *ast.Term) {
 	}
 }
 
-// describe says what kind a value is. Scalars that cannot be secrets are shown.
+// describe says what kind a value is. Scalars are shown; those that may be secrets
+// are withheld later.
 func describe(value *ast.Term) string {
 	if value == nil {
 		return ""
 	}
 	switch v := value.Value.(type) {
-	case ast.Null, ast.Boolean, ast.Number:
-		return v.String()
-	case ast.String:
-		return v.String()
+	case ast.Null, ast.Boolean, ast.Number, ast.String:
+		return value.String()
 	case *ast.Array:
 		return "a list of " + Counted(v.Len(), "item", "items")
 	case ast.Object:

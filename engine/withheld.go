@@ -31,7 +31,7 @@ func newWithheld(object *ast.Term) withheld {
 var shown = regexp.MustCompile(`^[A-Za-z0-9._:/@-]{0,80}$`)
 
 // holders are the keys below which people put what programs read, secrets too.
-var holders = map[string]bool{
+var holders = map[string]bool{ //nolint:gochecknoglobals // never changed
 	"value": true, "args": true, "command": true, "data": true, "binaryData": true, "stringData": true,
 	"annotations": true, "values": true, "valuesObject": true, "parameters": true, "helm": true,
 }

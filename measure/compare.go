@@ -4,21 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
-// maxReport is far more than any report has, in bytes.
-const maxReport = 16 << 20
-
 // Read reads a report that was saved as JSON.
-func Read(from io.Reader) (*Report, error) {
-	data, err := io.ReadAll(io.LimitReader(from, maxReport+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxReport {
-		return nil, errors.New("too large to be a saved run")
-	}
+func Read(data []byte) (*Report, error) {
 	var r Report
 	if err := json.Unmarshal(data, &r); err != nil || len(r.Costs) == 0 {
 		return nil, errors.New("no saved run of lintel bench -o json")

@@ -15,7 +15,6 @@ import (
 type absence struct {
 	reason     string
 	parameters object
-	object     string
 	field      engine.Path
 	want       []string // path: message, where the field is absent, null or of a wrong type
 }

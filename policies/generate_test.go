@@ -61,10 +61,10 @@ func decoded(o object) object {
 
 func (g generator) podSpec() object {
 	spec := object{}
-	list := func(n int, make func(i int) object) []any {
+	list := func(n int, item func(i int) object) []any {
 		items := []any{}
 		for i := range n {
-			items = append(items, make(i))
+			items = append(items, item(i))
 		}
 		return items
 	}

@@ -16,10 +16,10 @@ import (
 // is answered by the deadline, and nothing is admitted by default.
 func TestLargeObjects(t *testing.T) {
 	container := func(i int) object { return object{"name": fmt.Sprintf("c%d", i), "image": "x"} }
-	many := func(n int, make func(int) object) []any {
+	many := func(n int, item func(int) object) []any {
 		list := []any{}
 		for i := range n {
-			list = append(list, make(i))
+			list = append(list, item(i))
 		}
 		return list
 	}

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -35,12 +36,7 @@ func (p Page) Markdown() string {
 }
 
 // heading is the title, else the name.
-func (p Page) heading() string {
-	if p.Title == "" {
-		return p.Name
-	}
-	return p.Title
-}
+func (p Page) heading() string { return cmp.Or(p.Title, p.Name) }
 
 func (p Page) writeMatches(b *strings.Builder) {
 	b.WriteString("## What it is about\n\n| API group | kinds |\n|---|---|\n")
@@ -127,11 +123,7 @@ func writeRules(b *strings.Builder, heading string, rules []engine.RuleInfo) {
 	}
 	fmt.Fprintf(b, "## %s\n\n", heading)
 	for _, r := range rules {
-		title := r.Title
-		if title == "" {
-			title = r.Name
-		}
-		fmt.Fprintf(b, "- **%s**", inline(title))
+		fmt.Fprintf(b, "- **%s**", inline(cmp.Or(r.Title, r.Name)))
 		if r.Description != "" {
 			fmt.Fprintf(b, ": %s", inline(r.Description))
 		}

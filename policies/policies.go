@@ -5,6 +5,9 @@
 // Policy and PolicyException objects that stand beside them, and [Combine] puts
 // several sources together. What they return is not compiled: engine.Compile says
 // whether the Rego is right.
+//
+// A [Suite] is a policy with what proves it, its tests and samples; a [Page] is what
+// its METADATA and samples say to people. [New] begins a policy that has both.
 package policies
 
 import (

@@ -23,8 +23,8 @@ const (
 	Same           Class = "unchanged"
 )
 
-// Classes returns all classes in their order.
-func Classes() []Class {
+// classes returns all classes in their order.
+func classes() []Class {
 	return []Class{NewlyDenied, Unsure, NoLongerDenied, NewlyWarned, NoLongerWarned, Otherwise, Same}
 }
 

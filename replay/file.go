@@ -15,14 +15,14 @@ const standardName = "reviews.jsonl"
 type file struct {
 	root *os.Root // the folder that it is in
 	name string
-	max  int64
+	most int64
 	open *os.File // nil where it could not be opened anew
 	size int64
 	torn bool // its last line has no end
 }
 
 // openFile opens the file at path, or the one of the standard name in that folder.
-func openFile(path string, max int64) (*file, error) {
+func openFile(path string, most int64) (*file, error) {
 	folder, name := filepath.Split(path)
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		folder, name = path, standardName
@@ -34,7 +34,7 @@ func openFile(path string, max int64) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &file{root: root, name: name, max: max}
+	f := &file{root: root, name: name, most: most}
 	if err := f.reopen(); err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
@@ -71,7 +71,7 @@ func (f *file) reopen() error {
 
 // write appends a line. One after a line that was torn begins anew.
 func (f *file) write(line []byte) error {
-	if f.open != nil && f.size > 0 && f.size+int64(len(line)) > f.max {
+	if f.open != nil && f.size > 0 && f.size+int64(len(line)) > f.most {
 		if err := f.turn(); err != nil {
 			return err
 		}

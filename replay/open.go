@@ -41,7 +41,7 @@ func openPath(path string) ([]*os.File, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, withoutPath(err))
 	case info.IsDir():
 		return openFolder(path)
 	case !info.Mode().IsRegular():
@@ -52,6 +52,15 @@ func openPath(path string) ([]*os.File, error) {
 		return nil, err
 	}
 	return regular(f)
+}
+
+// withoutPath returns what is wrong without the path and what was done to it.
+func withoutPath(err error) error {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }
 
 // openFolder opens the files that a [Recorder] writes in a folder.

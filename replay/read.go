@@ -80,7 +80,7 @@ func (r *reader) next() (*entry, error) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if first := !r.started; first && !json.Valid(line) {
+		if !r.started && !json.Valid(line) {
 			r.started = true
 			if r.whole, err = r.documents(line); err != nil {
 				return nil, err
@@ -115,7 +115,7 @@ func (r *reader) documents(first []byte) ([]json.RawMessage, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, nil
+			return nil, nil //nolint:nilerr // told of by line
 		}
 		all = append(all, one)
 	}

@@ -181,7 +181,7 @@ func (r *Recorder) write(e event) {
 	}
 	line, err := r.line(e)
 	switch {
-	case errors.Is(err, secrets.ErrTooLarge), int64(len(line)) > r.file.max:
+	case errors.Is(err, secrets.ErrTooLarge), int64(len(line)) > r.file.most:
 		r.dropped[large].Add(1)
 		return
 	case err != nil:

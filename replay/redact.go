@@ -64,14 +64,14 @@ func (r *redactor) line(body []byte, note Note) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	request := copies[2].(map[string]any)
+	request := copies[2].(map[string]any) //nolint:errcheck // a copy of one
 	request["object"], request["oldObject"] = withoutApplied(copies[0]), withoutApplied(copies[1])
 	if namespace != nil {
 		if note.Namespace, err = json.Marshal(withoutApplied(copies[3])); err != nil {
 			return nil, fmt.Errorf("encode namespace: %w", err)
 		}
 	}
-	note.Verdict = note.Verdict.with(copies[4].([]any))
+	note.Verdict = note.Verdict.with(copies[4].([]any)) //nolint:errcheck // a copy of one
 	return encodeLine(request, note)
 }
 

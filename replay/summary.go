@@ -42,7 +42,7 @@ type Counts map[Class]int
 
 func newCounts() Counts {
 	counts := Counts{}
-	for _, class := range Classes() {
+	for _, class := range classes() {
 		counts[class] = 0
 	}
 	return counts
@@ -166,15 +166,15 @@ func (s *Summary) finish() {
 	slices.SortFunc(s.Teams, func(a, b TeamCounts) int {
 		return cmp.Or(compareCounts(a.Counts, b.Counts), strings.Compare(a.Team, b.Team), strings.Compare(a.Namespace, b.Namespace))
 	})
-	classes := Classes()
+	order := classes()
 	slices.SortStableFunc(s.Examples, func(a, b Example) int {
-		return slices.Index(classes, a.Class) - slices.Index(classes, b.Class)
+		return slices.Index(order, a.Class) - slices.Index(order, b.Class)
 	})
 	s.Assumptions = append(s.Assumptions, s.assumptions()...)
 }
 
 func compareCounts(a, b Counts) int {
-	for _, class := range Classes() {
+	for _, class := range classes() {
 		if a[class] != b[class] {
 			return b[class] - a[class]
 		}

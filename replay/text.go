@@ -28,8 +28,9 @@ func (c Class) phrase() string {
 		return "no longer warned"
 	case Otherwise:
 		return "otherwise changed"
+	default:
+		return "unchanged"
 	}
-	return "unchanged"
 }
 
 // shownRows is how many teams are listed for people.
@@ -82,7 +83,7 @@ func (s *Summary) baseline() string {
 // text lists what there is any of.
 func (c Counts) text() string {
 	var parts []string
-	for _, class := range Classes() {
+	for _, class := range classes() {
 		if n := c[class]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class.phrase()))
 		}
@@ -109,7 +110,7 @@ func table(b *bytes.Buffer, heads []string, rows []row) {
 	for _, r := range rows {
 		lines = append(lines, r.names)
 	}
-	for _, class := range Classes() {
+	for _, class := range classes() {
 		if class == Same || !slices.ContainsFunc(rows, func(r row) bool { return r.counts[class] > 0 }) {
 			continue
 		}

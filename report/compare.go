@@ -42,10 +42,16 @@ func (b *Baseline) Compare(r *Report) {
 		others := withoutText(left)
 		r.each(func(o *Object, v *Violation) {
 			f := findingOf(o, *v)
+			if v.Old {
+				return
+			}
 			candidates := others[f.withoutText()]
-			i := slices.IndexFunc(candidates, func(had finding) bool { return left[had] > 0 })
-			if !v.Old && i >= 0 {
-				take(v, candidates[i], f)
+			for len(candidates) > 0 && left[candidates[0]] == 0 {
+				candidates = candidates[1:] // for good, so that no file makes this slow
+			}
+			others[f.withoutText()] = candidates
+			if len(candidates) > 0 {
+				take(v, candidates[0], f)
 			}
 		})
 	}

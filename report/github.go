@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -12,7 +13,7 @@ import (
 
 // github writes workflow commands of GitHub Actions, which become annotations of a
 // pull request, and a line that counts. What is in the baseline is counted alone.
-type github struct{}
+type github struct{ cfg Config }
 
 // An annotation is one workflow command.
 type annotation struct {
@@ -23,17 +24,17 @@ type annotation struct {
 }
 
 // Write writes r.
-func (github) Write(w io.Writer, r *Report) error {
+func (g github) Write(w io.Writer, r *Report) error {
 	var buf bytes.Buffer
 	for _, e := range r.AllErrors() {
-		buf.WriteString(annotateError(e).String())
+		buf.WriteString(g.command(annotateError(e)))
 	}
 	for _, n := range r.Warnings {
-		buf.WriteString(annotation{"warning", n.Source, "lintel", []string{n.Message}}.String())
+		buf.WriteString(g.command(annotation{"warning", n.Source, "lintel", []string{n.Message}}))
 	}
 	r.each(func(o *Object, v *Violation) {
 		if !v.Old {
-			buf.WriteString(annotate(o, v).String())
+			buf.WriteString(g.command(annotate(o, v)))
 		}
 	})
 	// A runner takes what is between "##[" and "]" for a command, wherever it is in a
@@ -66,11 +67,11 @@ func annotateError(e Error) annotation {
 	return annotation{level, e.Source, "lintel could not tell", []string{e.text()}}
 }
 
-// String returns the command, in one line.
-func (a annotation) String() string {
+// command returns the command, in one line.
+func (g github) command(a annotation) string {
 	var properties []string
 	if a.at.File != "" && a.at.File != "-" {
-		properties = append(properties, "file="+escapeProperty(a.at.File))
+		properties = append(properties, "file="+escapeProperty(g.file(a.at.File)))
 		if a.at.Line > 0 {
 			properties = append(properties, fmt.Sprintf("line=%d", a.at.Line))
 		}
@@ -81,6 +82,19 @@ func (a annotation) String() string {
 		lines[i] = escapeData(line)
 	}
 	return fmt.Sprintf("::%s %s::%s\n", a.level, strings.Join(properties, ","), strings.Join(lines, "%0A"))
+}
+
+// file names a file as the runner looks for it, which takes it for relative to the
+// checkout wherever a step was run.
+func (g github) file(name string) string {
+	whole := name
+	if !filepath.IsAbs(name) {
+		whole = filepath.Join(g.cfg.Folder, name)
+	}
+	if inside, ok := within(g.cfg.Root, whole); ok {
+		return inside
+	}
+	return name
 }
 
 // escapeData escapes one line of a message as the runner reads it.

@@ -7,18 +7,19 @@ import (
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/junit"
 )
 
 // cases returns the tests of one object.
-func (r *Report) cases(o *Object) []testCase {
+func (r *Report) cases(o *Object) []junit.Case {
 	class := o.Ref.Printable()
 	switch {
 	case o.Err != nil:
-		return []testCase{{Name: "can be judged", Class: class, Error: newOutcome("error", o.Err.Error(), o.Source.String())}}
+		return []junit.Case{{Name: "can be judged", Class: class, Error: newOutcome("error", o.Err.Error(), o.Source.String())}}
 	case o.Passed != "":
-		return []testCase{{Name: "is judged", Class: class, Skipped: newOutcome("", o.Passed, "")}}
+		return []junit.Case{{Name: "is judged", Class: class, Skipped: newOutcome("", o.Passed, "")}}
 	}
-	var cases []testCase
+	var cases []junit.Case
 	for _, policy := range o.policies() {
 		cases = append(cases, r.testCase(o, policy))
 	}
@@ -42,8 +43,8 @@ func (o *Object) policies() []string {
 }
 
 // testCase returns what one policy says of an object.
-func (r *Report) testCase(o *Object, policy string) testCase {
-	c := testCase{Name: engine.Printable(policy), Class: o.Ref.Printable()}
+func (r *Report) testCase(o *Object, policy string) junit.Case {
+	c := junit.Case{Name: engine.Printable(policy), Class: o.Ref.Printable()}
 	var failing, other []Violation
 	for _, v := range o.Violations {
 		switch {
@@ -58,10 +59,10 @@ func (r *Report) testCase(o *Object, policy string) testCase {
 		message := engine.Counted(len(failing), "violation", "violations") + ": " + failing[0].Text()
 		c.Failure = newOutcome(string(failing[0].Severity), message, listed(failing))
 	}
-	c.say(listed(other))
+	say(&c, listed(other))
 	for _, e := range o.Errors {
 		if e.Policy == policy {
-			c.err(e, r.FailOn)
+			undecided(&c, e, r.FailOn)
 		}
 	}
 	for _, e := range o.Excused {
@@ -72,24 +73,24 @@ func (r *Report) testCase(o *Object, policy string) testCase {
 	return c
 }
 
-// err takes up that the policy could not decide. A test is an error or a failure,
+// undecided takes up that the policy could not decide. A test is an error or a failure,
 // never both.
-func (c *testCase) err(e *engine.PolicyError, failOn FailOn) {
+func undecided(c *junit.Case, e *engine.PolicyError, failOn FailOn) {
 	message := "could not decide: " + e.Err.Error()
 	fails := e.OnError == v1alpha1.OnErrorDeny || e.OnError == v1alpha1.OnErrorAllow && failOn.fails(v1alpha1.Warn)
 	if fails && c.Failure == nil {
 		c.Error = newOutcome("error", message, "")
 		return
 	}
-	c.say(printable(message) + "\n")
+	say(c, engine.PrintableLines(message)+"\n")
 }
 
 // say adds to what the test says beside its outcome.
-func (c *testCase) say(text string) {
+func say(c *junit.Case, text string) {
 	switch {
 	case text == "":
 	case c.Output == nil:
-		c.Output = &cdata{text}
+		c.Output = &junit.Text{Text: text}
 	default:
 		c.Output.Text += text
 	}
@@ -118,15 +119,6 @@ func listed(found []Violation) string {
 }
 
 // newOutcome returns an outcome; kind may be "".
-func newOutcome(kind, message, text string) *outcome {
-	return &outcome{kind, printable(message), text}
-}
-
-// printable is engine.Printable for text of several lines.
-func printable(s string) string {
-	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
-	for i, line := range lines {
-		lines[i] = engine.Printable(strings.ReplaceAll(line, "\t", "  "))
-	}
-	return strings.Join(lines, "\n")
+func newOutcome(kind, message, text string) *junit.Outcome {
+	return &junit.Outcome{Type: kind, Message: engine.PrintableLines(message), Text: text}
 }

@@ -30,7 +30,7 @@ const (
 
 // Write writes r.
 func (s *sarif) Write(w io.Writer, r *Report) error {
-	l := sarifBuilder{folder: s.cfg.Folder, report: r, index: map[string]int{}, seen: map[string]int{}}
+	l := sarifBuilder{folder: s.cfg.Folder, base: s.cfg.Root, report: r, index: map[string]int{}, seen: map[string]int{}}
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
 			Name: "lintel", Version: s.cfg.Version, InformationURI: homepage, Rules: l.rules(),
@@ -47,6 +47,7 @@ func (s *sarif) Write(w io.Writer, r *Report) error {
 // A sarifBuilder makes the parts of a log.
 type sarifBuilder struct {
 	folder string // that the names of files are relative to
+	base   string // that they are told relative to
 	report *Report
 	index  map[string]int // of rules, by the name of the policy
 	seen   map[string]int // how often there was a fingerprint
@@ -54,10 +55,10 @@ type sarifBuilder struct {
 
 // root says where file names start from.
 func (l *sarifBuilder) root() sarifArtifact {
-	if l.folder == "" {
+	if l.base == "" {
 		return sarifArtifact{Description: &sarifMessage{Text: "the folder that lintel was run in"}}
 	}
-	return sarifArtifact{URI: fileURI(strings.TrimSuffix(l.folder, "/") + "/")}
+	return sarifArtifact{URI: fileURI(strings.TrimSuffix(l.base, "/") + "/")}
 }
 
 // rules lists the policies, and those of which nobody said what they are.

@@ -16,7 +16,7 @@ func violationMessage(o *Object, v *Violation) sarifMessage {
 	m := sarifMessage{Text: plainMessage(text)}
 	if v.Fix != "" {
 		m.Text += "\nFix: " + plainMessage(v.Fix)
-		m.Markdown = escapeMarkdown(text) + "\n\n" + markdownFix(printable(v.Fix))
+		m.Markdown = escapeMarkdown(text) + "\n\n" + markdownFix(engine.PrintableLines(v.Fix))
 	}
 	return m
 }
@@ -24,7 +24,7 @@ func violationMessage(o *Object, v *Violation) sarifMessage {
 // plainMessage returns text that no viewer takes for a link, which plain messages
 // may have: a bracketed text with a target in parentheses after it.
 func plainMessage(s string) string {
-	return strings.ReplaceAll(printable(s), "](", `\](`)
+	return strings.ReplaceAll(engine.PrintableLines(s), "](", `\](`)
 }
 
 // markdownFix returns a sentence, or lines of YAML as such.
@@ -60,7 +60,7 @@ func escapeMarkdown(s string) string {
 func (l *sarifBuilder) location(at Source, o *Object, field engine.Path) sarifLocation {
 	var place sarifLocation
 	if at.File != "" && at.File != "-" {
-		place.Physical = &sarifPhysical{Artifact: artifactOf(at.File, l.folder)}
+		place.Physical = &sarifPhysical{Artifact: artifactOf(at.File, l.folder, l.base)}
 		if at.Line > 0 {
 			place.Physical.Region = &sarifRegion{at.Line}
 		}
@@ -76,16 +76,26 @@ func (l *sarifBuilder) location(at Source, o *Object, field engine.Path) sarifLo
 	return place
 }
 
-// artifactOf names a file, relative to the folder where it is in it.
-func artifactOf(file, folder string) sarifArtifact {
+// artifactOf names a file, which is relative to folder, relative to base where it is
+// in it: what reads SARIF takes nothing that leads out of the base.
+func artifactOf(file, folder, base string) sarifArtifact {
+	if folder != "" && !filepath.IsAbs(file) {
+		file = filepath.Join(folder, file)
+	}
 	if filepath.IsAbs(file) {
-		inside, err := filepath.Rel(folder, file)
-		if folder == "" || err != nil || inside == ".." || strings.HasPrefix(inside, "../") {
-			return sarifArtifact{URI: fileURI(file)}
+		inside, ok := within(base, file)
+		if !ok {
+			return sarifArtifact{URI: fileURI(filepath.Clean(file))}
 		}
 		file = inside
 	}
 	return sarifArtifact{URI: escapePath(path.Clean(filepath.ToSlash(file))), Base: sourceRoot}
+}
+
+// within returns the name of a file relative to base; false if it is not in it.
+func within(base, file string) (string, bool) {
+	inside, err := filepath.Rel(base, file)
+	return inside, err == nil && base != "" && filepath.IsLocal(inside)
 }
 
 func fileURI(file string) string { return "file://" + escapePath(filepath.ToSlash(file)) }

@@ -162,6 +162,8 @@ func TestSARIFFiles(t *testing.T) {
 		"Colon":     {"What is before a colon is no scheme.", "javascript:alert(1).yaml", "SRCROOT", "javascript:alert(1).yaml"},
 		"Dotted":    {"Code scanning matches names letter by letter.", "./deploy//web.yaml", "SRCROOT", "deploy/web.yaml"},
 		"Within":    {"An absolute name in the folder is named from it.", "/src/shop/web.yaml", "SRCROOT", "web.yaml"},
+		"Above":     {"A name that leads out of the folder is a URI of its own: code scanning takes no dots.", "../pay/web.yaml", "", "/src/pay/web.yaml"},
+		"Around":    {"One that leads back is named from the folder.", "../shop/web.yaml", "SRCROOT", "web.yaml"},
 		"Elsewhere": {"Another is a URI of its own.", "/src/shopping/a b.yaml", "", "/src/shopping/a b.yaml"},
 		"NotUTF8":   {"Names are bytes.", "a\xff.yaml", "SRCROOT", "a\xff.yaml"},
 	}

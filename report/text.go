@@ -89,14 +89,13 @@ func plain(found []Violation) []engine.Violation {
 
 // headline is that of a denial, to the letter, with the verdict before it.
 func headline(o *Object, e v1alpha1.Enforcement, found []Violation) string {
-	verdict := ""
+	verdict := "denied: "
 	switch e {
 	case v1alpha1.Warn:
 		verdict = "warned: "
 	case v1alpha1.DryRun:
 		verdict = "recorded: "
 	default:
-		verdict = "denied: "
 	}
 	return verdict + engine.Headline(o.Ref, plain(found))
 }
@@ -154,7 +153,7 @@ func indented(fix string) string {
 	var b strings.Builder
 	lead := "    fix: "
 	for line := range strings.SplitSeq(strings.TrimRight(fix, "\n"), "\n") {
-		fmt.Fprintln(&b, strings.TrimRight(lead+engine.Printable(line), " "))
+		fmt.Fprintln(&b, strings.TrimRight(lead+engine.PrintableLine(line), " "))
 		lead = "         "
 	}
 	return b.String()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +36,7 @@ var ErrNoRenderer = errors.New("is a Helm chart, which is not rendered here")
 // A chartSource is a chart that was found.
 type chartSource struct {
 	path  string // of the folder or archive, as people know it
+	place string // the same, absolute and free of links; "" if that is not known
 	named bool   // whether it was named, and so has to hold objects
 	sep   string // between path and the name of a file in it
 }
@@ -52,7 +54,10 @@ func (s chartSource) shown(place string) string {
 
 // chart reads the folder of a chart, named relative to the root.
 func (w *walker) chart(name string) error {
-	src := chartSource{path: w.shown(name), named: name == ".", sep: "/"}
+	src := chartSource{path: w.shown(name), place: w.place(name), named: name == ".", sep: "/"}
+	if w.done.has(src.place, src.named) {
+		return nil
+	}
 	root, err := w.root.OpenRoot(name)
 	if err != nil {
 		return w.fail(src.path, cause(err))
@@ -67,7 +72,10 @@ func (w *walker) chart(name string) error {
 
 // archive reads a packaged chart that was named.
 func (w *walker) archive() error {
-	src := chartSource{path: w.top, named: true, sep: ":"}
+	src := chartSource{path: w.top, place: resolved(w.top), named: true, sep: ":"}
+	if w.done.has(src.place, src.named) {
+		return nil
+	}
 	data, err := readBounded(func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) }, MaxFile)
 	if err != nil {
 		return w.fail(w.top, err)
@@ -94,7 +102,10 @@ func (w *walker) render(src chartSource, job chartJob) error {
 	case err != nil:
 		return w.fail(src.path, err)
 	}
-	return src.read(answer, w.visit)
+	return src.read(answer, func(r Result) error {
+		w.done.add(src.place, r)
+		return w.visit(r)
+	})
 }
 
 // readAllValues reads the files of values that were named.
@@ -111,7 +122,7 @@ func readAllValues(paths []string) ([]chartFile, *Error) {
 }
 
 func readValues(path string) ([]byte, error) {
-	if strings.Contains(path, "://") {
+	if isURL(path) {
 		return nil, errors.New("is a URL, which is not fetched: name a file with values")
 	}
 	info, err := os.Stat(path)
@@ -136,17 +147,32 @@ func isChart(entries []os.DirEntry) bool {
 	return false
 }
 
+// helmFiles are the files in the folder of a chart that helm reads, and that hold no
+// objects unless somebody plays tricks.
+var helmFiles = []string{chartFileName, "values.yaml", "values.schema.json"}
+
+// besideChart returns the entries of a chart's folder without the folders of which
+// Helm makes objects.
+func besideChart(entries []os.DirEntry) []os.DirEntry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e os.DirEntry) bool {
+		return e.IsDir() && (e.Name() == "templates" || e.Name() == "charts" || e.Name() == "crds")
+	})
+}
+
 // isArchive reports whether a file that was named is a packaged chart.
 func isArchive(path string) bool {
 	return strings.HasSuffix(path, ".tgz") || strings.HasSuffix(path, ".tar.gz")
 }
 
 // errTemplate returns the error that path, which was named, is in the templates of
-// a chart; nil if it is not.
+// a chart, or is its Chart.yaml; nil if it is not.
 func errTemplate(path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // without a working folder nothing can be said of it
+	}
+	if filepath.Base(abs) == chartFileName {
+		return fmt.Errorf("tells of a chart: name the chart's folder %q to have it rendered", filepath.Dir(path))
 	}
 	for dir := abs; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		chart := filepath.Dir(dir)

@@ -40,6 +40,9 @@ var (
 		`|strings: (negative Repeat count|Repeat output length overflow)` +
 		`|error calling \w+`)
 
+	// missingTemplate matches the one among them that may have a value in it.
+	missingTemplate = regexp.MustCompile(`no template "([\w./-]+)"`)
+
 	// plainExpression matches one of names alone.
 	plainExpression = regexp.MustCompile(`at <([\w.$()| -]+)>`)
 )
@@ -60,7 +63,10 @@ func (c *preparedChart) explain(err error) *chartFault {
 		out.Message = "read template: " + message
 		first = last // where what is not closed begins
 	default:
-		out.Message = "render: " + problem(text)
+		out.Message = "render: " + missingTemplate.ReplaceAllStringFunc(problem(text), func(found string) string {
+			name := missingTemplate.FindStringSubmatch(found)[1]
+			return `no template "` + c.authorsWords(name) + `"` // include takes a name from values, too
+		})
 	}
 	out.Place, out.Line = last.place, last.line
 	if first != last {

@@ -11,7 +11,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"helm.sh/helm/v4/pkg/ignore"
 )
@@ -30,7 +29,7 @@ const (
 // A gatherer reads the files of a chart as helm does, but follows no symbolic link
 // out of its folder.
 type gatherer struct {
-	ctx   context.Context
+	ctx   context.Context //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	root  *os.Root
 	src   chartSource
 	rules *ignore.Rules
@@ -128,18 +127,12 @@ func (g *gatherer) read(name string) ([]byte, error) {
 
 // readBounded reads a file that was regular a moment ago, and has at most limit bytes.
 func readBounded(open func(flag int) (*os.File, error), limit int64) ([]byte, error) {
-	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	f, size, err := openRegular(open)
 	if err != nil {
-		return nil, cause(err)
+		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, cause(err)
-	case !info.Mode().IsRegular():
-		return nil, errors.New("is no regular file any more")
-	case info.Size() > limit:
+	if size > limit {
 		return nil, errTooLarge
 	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))

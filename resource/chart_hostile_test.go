@@ -35,14 +35,28 @@ func TestChartFound(t *testing.T) {
 		skipped int
 	}{
 		"Walked": {
-			reason: "A chart in a folder is rendered; nothing in it is read by itself, not even what is no template.",
-			want:   []string{"a.yaml", "c/templates/a.yaml"},
+			reason: "A chart in a folder is rendered, and what stands beside its templates is read as everywhere.",
+			want:   []string{"a.yaml", "c/templates/a.yaml", "c/ci/b.yaml"},
 		},
-		"Named":    {reason: "A chart that is named is rendered.", path: "c", want: []string{"c/templates/a.yaml"}},
+		"AtTheTop": {
+			reason: "A chart at the top hides nothing, be it a kustomization, or objects in a file that helm reads otherwise.",
+			files: map[string]string{
+				"Chart.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\nname: c\nversion: 1.0.0\n", "values.yaml": tinyMap, "templates/x.yaml": tinyMap,
+				"k/kustomization.yaml": "resources: [x.yaml]\n", "k/x.yaml": tinyMap, ".helmignore": "k/\na.yaml\n",
+			},
+			want: []string{"templates/x.yaml", "Chart.yaml", "a.yaml", "c/templates/a.yaml", "c/ci/b.yaml", "k/x.yaml", "values.yaml"},
+		},
+		"TemplateBeside": {
+			reason: "What is a template itself cannot be read; what kubectl would read otherwise than people is told of.", path: "c",
+			files: map[string]string{"c/files/a.yaml": tinyMap + "---\n{{ if a }}\n", "c/files/b.yaml": "# {{\n" + tinyMap + "kind: Pod\n"},
+			want:  []string{"c/templates/a.yaml", "c/ci/b.yaml", "c/files/a.yaml"}, skipped: 1,
+			errs: []string{`c/files/b.yaml:5: key "kind" is there twice in one object`},
+		},
+		"Named":    {reason: "A chart that is named is rendered.", path: "c", want: []string{"c/templates/a.yaml", "c/ci/b.yaml"}},
 		"Packaged": {reason: "So is a packaged one.", files: map[string]string{"p.tgz/p/Chart.yaml": chartYAML, "p.tgz/p/templates/a.yaml": tinyMap}, path: "p.tgz", want: []string{"p.tgz:templates/a.yaml"}},
 		"PackagedWalked": {
 			reason: "In a folder, archives are not looked into, as they may be anything.",
-			files:  map[string]string{"p.tgz": "x"}, want: []string{"a.yaml", "c/templates/a.yaml"},
+			files:  map[string]string{"p.tgz": "x"}, want: []string{"a.yaml", "c/templates/a.yaml", "c/ci/b.yaml"},
 		},
 		"Template": {
 			reason: "A template by itself means nothing.", path: "c/templates/a.yaml",
@@ -54,18 +68,23 @@ func TestChartFound(t *testing.T) {
 		},
 		"InChart":    {reason: "Other files in a chart can be named.", path: "c/ci/b.yaml", want: []string{"c/ci/b.yaml"}},
 		"Values":     {reason: "Values are no object.", path: "c/values.yaml", errs: []string{"c/values.yaml:1: is no Kubernetes object: apiVersion or kind is missing"}},
-		"Library":    {reason: "A library chart in a folder has nothing to judge.", files: map[string]string{"c/Chart.yaml": chartYAML + "type: library\n"}, want: []string{"a.yaml"}, skipped: 1},
-		"LibraryNow": {reason: "One that is named cannot be judged.", path: "c", files: map[string]string{"c/Chart.yaml": chartYAML + "type: library\n"}, errs: []string{"c: is a library chart, which has no objects of its own: name a chart that uses it"}},
-		"Nothing":    {reason: "A chart that is named and renders nothing is not clean, nothing was judged.", path: "c", files: map[string]string{"c/templates/a.yaml": "{{ if .Values.b }}x{{ end }}"}, errs: []string{"c: renders no Kubernetes object with these values"}},
+		"Library":    {reason: "A library chart in a folder has nothing to judge.", files: map[string]string{"c/Chart.yaml": chartYAML + "type: library\n"}, want: []string{"a.yaml", "c/ci/b.yaml"}, skipped: 1},
+		"LibraryNow": {reason: "One that is named cannot be judged.", path: "c", files: map[string]string{"c/Chart.yaml": chartYAML + "type: library\n"}, want: []string{"c/ci/b.yaml"}, errs: []string{"c: is a library chart, which has no objects of its own: name a chart that uses it"}},
+		"Nothing":    {reason: "A chart that is named and renders nothing is not clean, nothing was judged.", path: "c", files: map[string]string{"c/templates/a.yaml": "{{ if .Values.b }}x{{ end }}"}, want: []string{"c/ci/b.yaml"}, errs: []string{"c: renders no Kubernetes object with these values"}},
 		"Hooks": {
 			reason: "helm install creates hooks, but not those for tests and those that it does not know.", path: "c",
 			files: map[string]string{
 				"c/templates/a.yaml": hook("test"), "c/templates/b.yaml": hook("pre-install"), "c/templates/c.yaml": hook("test, post-install"),
 				"c/templates/d.yaml": hook("test-success"), "c/templates/e.yaml": hook("unknown"),
 			},
-			want: []string{"c/templates/b.yaml", "c/templates/c.yaml"}, skipped: 3,
+			want: []string{"c/templates/b.yaml", "c/templates/c.yaml", "c/ci/b.yaml"}, skipped: 3,
 		},
-		"NotKubernetes": {reason: "What helm install could not create is an error.", path: "c", files: map[string]string{"c/templates/a.yaml": "\na: b\n"}, errs: []string{"c/templates/a.yaml:2: is no Kubernetes object: apiVersion or kind is missing"}},
+		"HooksOfArgo": {
+			reason: "What Argo CD creates of a chart is judged, though helm would not.", path: "c",
+			files: map[string]string{"c/templates/a.yaml": hook("crd-install"), "c/templates/b.yaml": hook("test', argocd.argoproj.io/hook: 'Sync")},
+			want:  []string{"c/templates/a.yaml", "c/templates/b.yaml", "c/ci/b.yaml"},
+		},
+		"NotKubernetes": {reason: "What helm install could not create is an error.", path: "c", files: map[string]string{"c/templates/a.yaml": "\na: b\n"}, want: []string{"c/ci/b.yaml"}, errs: []string{"c/templates/a.yaml:2: is no Kubernetes object: apiVersion or kind is missing"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -107,6 +126,8 @@ func TestBrokenChart(t *testing.T) {
 		"Range":      {reason: "Go repeats what cannot be iterated over.", files: map[string]string{"templates/a.yaml": "{{ range .Values.x }}{{ end }}"}, set: []string{"x=hunter22"}, want: "templates/a.yaml:1: render: range cannot iterate over that value at .Values.x"},
 		"Tpl":        {reason: "helm repeats the whole template that tpl was given.", files: map[string]string{"values.yaml": "x: '{{ hunter22 '\n", "templates/a.yaml": "{{ tpl .Values.x . }}"}, want: "templates/a.yaml:1: render: error calling tpl (helm says more, in which there may be values) at tpl .Values.x ."},
 		"TplFails":   {reason: "Also if it fails later.", files: map[string]string{"values.yaml": "x: '{{ .hunter22.b.c }}'\n", "templates/a.yaml": "{{ tpl .Values.x . }}"}, want: "templates/a.yaml:1: render: error calling tpl (helm says more, in which there may be values) at tpl .Values.x ."},
+		"Include":    {reason: "A template that is not there is named.", files: map[string]string{"templates/a.yaml": `{{ include "c.labels" . }}`}, want: `templates/a.yaml:1: render: no template "c.labels" associated with template "gotpl"`},
+		"IncludeX":   {reason: "But not if a value names it.", files: map[string]string{"templates/a.yaml": "{{ include .Values.x . }}"}, set: []string{"x=hunter22"}, want: `templates/a.yaml:1: render: no template "…" associated with template "gotpl" at include .Values.x .`},
 		"Function2":  {reason: "Functions repeat what they cannot read.", files: map[string]string{"templates/a.yaml": `{{ mustToDate "2006" .Values.x }}`}, set: []string{"x=hunter22"}, want: "templates/a.yaml:1: render: error calling mustToDate (helm says more, in which there may be values)"},
 		"Rendered":   {reason: "YAML that cannot be read has its line in the template.", files: map[string]string{"templates/a.yaml": "{{- if true }}\n" + tinyMap + "{{- end }}\ndata: {a: {{ .Values.x }}\nb: c\n"}, set: []string{"x=hunter22"}, want: "templates/a.yaml:7: read YAML: did not find expected ',' or '}'"},
 		"Values":     {reason: "So have the chart's values.", files: map[string]string{"values.yaml": "a: b\nhunter22: [\n"}, want: "values.yaml:3: read YAML: did not find expected node content"},

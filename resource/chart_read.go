@@ -134,19 +134,24 @@ func (n *node) moved(lines []int32, seen map[*node]*node) *node {
 	out := &node{kind: n.kind, line: lineIn(lines, n.line), text: n.text, kids: make([]edge, len(n.kids))}
 	seen[n] = out
 	for i, e := range n.kids {
-		out.kids[i] = edge{key: e.key, line: lineIn(lines, e.line), node: e.node.moved(lines, seen)}
+		out.kids[i] = edge{key: e.key, line: lineIn(lines, e.line), node: e.moved(lines, seen)}
 	}
 	return out
 }
 
 // hooks are the events at which helm creates an object, but for tests.
-var hooks = []string{
+var hooks = []string{ //nolint:gochecknoglobals // never changed
 	"pre-install", "post-install", "pre-delete", "post-delete",
 	"pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback",
 }
 
+// argoHook is the annotation by which Argo CD has hooks. Where it is, Argo CD pays no
+// heed to that of helm.
+const argoHook = "argocd.argoproj.io/hook"
+
 // notInstalled reports whether helm creates the object only when somebody asks for
-// tests, or never, as with a hook that it does not know.
+// tests, or never, as with a hook that it does not know. Those that Argo CD creates
+// all the same, crd-install among them, are not of that kind.
 func (o *Object) notInstalled() bool {
 	meta := o.fields.child("metadata")
 	if meta == nil {
@@ -157,14 +162,14 @@ func (o *Object) notInstalled() bool {
 		return false
 	}
 	text, ok := annotations.stringAt("helm.sh/hook")
-	if !ok {
+	if !ok || annotations.child(argoHook) != nil {
 		return false
 	}
 	installed := false
 	for event := range strings.SplitSeq(text, ",") {
 		event = strings.ToLower(strings.TrimSpace(event))
 		switch {
-		case slices.Contains(hooks, event):
+		case slices.Contains(hooks, event) || event == "crd-install":
 			installed = true
 		case event != "test" && event != "test-success":
 			return true

@@ -188,7 +188,7 @@ func (j *chartJob) capabilities() (*common.Capabilities, error) {
 
 // render returns what becomes of the templates, by their names.
 func (c *preparedChart) render() (map[string]string, error) {
-	rendered, err := engine.Engine{}.RenderWithContext(context.Background(), c.Chart, c.values) //nolint:contextcheck // the parent ends the process
+	rendered, err := engine.Engine{}.RenderWithContext(context.Background(), c.Chart, c.values) //nolint:forbidigo // the parent ends the process
 	if err != nil {
 		return nil, err
 	}

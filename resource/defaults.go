@@ -14,17 +14,27 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// A Warning tells of a field that a built-in kind does not have, such as one that
-// is misspelt. The API server refuses it, or drops it if the client asked for that.
+// A Warning tells of a field that a built-in kind does not have, or of a kind that a
+// built-in API does not have, such as one that is misspelt. The API server refuses
+// it, or drops the field if the client asked for that.
 type Warning struct {
 	File  string
 	Line  int    // of the field
-	Field string // such as spec.containers[0].livenessprobe
+	Field string // such as spec.containers[0].livenessprobe; "" for a kind
+	Kind  string // such as "Deploymnet of apps/v1"; "" for a field
+}
+
+// Problem returns what is wrong, without the file.
+func (w Warning) Problem() string {
+	if w.Field == "" {
+		return "unknown kind " + w.Kind
+	}
+	return fmt.Sprintf("unknown field %q", w.Field)
 }
 
 // String returns "file:line: unknown field ...".
 func (w Warning) String() string {
-	return (&Error{File: w.File, Line: w.Line, Err: fmt.Errorf("unknown field %q", w.Field)}).Error()
+	return (&Error{File: w.File, Line: w.Line, Err: errors.New(w.Problem())}).Error()
 }
 
 // Default returns the object as an API server 1.37 with its default feature gates
@@ -41,7 +51,7 @@ func (w Warning) String() string {
 func Default(o Object) (Object, []Warning, error) {
 	gvk := schema.FromAPIVersionAndKind(o.APIVersion, o.Kind)
 	if !scheme.Scheme.Recognizes(gvk) {
-		return o, nil, nil
+		return o, o.unknownKind(gvk), nil
 	}
 	typed, err := scheme.Scheme.New(gvk)
 	if err != nil {
@@ -59,6 +69,14 @@ func Default(o Object) (Object, []Warning, error) {
 	out := o
 	out.JSON = data
 	return out, o.warnings(unknown), nil
+}
+
+// unknownKind returns the warning that an API which is built in has no such kind.
+func (o Object) unknownKind(gvk schema.GroupVersionKind) []Warning {
+	if !scheme.Scheme.IsVersionRegistered(gvk.GroupVersion()) {
+		return nil
+	}
+	return []Warning{{File: o.File, Line: o.Line, Kind: o.Kind + " of " + o.APIVersion}}
 }
 
 func (o Object) errorf(line int, format string, args ...any) *Error {
@@ -172,7 +190,7 @@ func (n *node) locate(path, wrong string, at place) (place, bool) {
 		if !ok {
 			continue
 		}
-		inner, found := e.node.locate(rest, wrong, e.place())
+		inner, found := e.locate(rest, wrong, e.place())
 		if found {
 			return inner, true
 		}

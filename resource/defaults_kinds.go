@@ -107,7 +107,7 @@ func defaultPointer[T any](field **T, value T) {
 	}
 }
 
-// core/v1 SetDefaults_ReplicationController
+// core/v1 SetDefaults_ReplicationController.
 func defaultReplicationController(o *corev1.ReplicationController) {
 	defaultPointer(&o.Spec.Replicas, 1)
 	t := o.Spec.Template
@@ -125,7 +125,7 @@ func defaultReplicationController(o *corev1.ReplicationController) {
 	defaultPodSpec(&t.Spec)
 }
 
-// apps/v1 SetDefaults_Deployment
+// apps/v1 SetDefaults_Deployment.
 func defaultDeployment(o *appsv1.Deployment) {
 	defaultPointer(&o.Spec.Replicas, 1)
 	s := &o.Spec.Strategy
@@ -140,7 +140,7 @@ func defaultDeployment(o *appsv1.Deployment) {
 	defaultPodSpec(&o.Spec.Template.Spec)
 }
 
-// apps/v1 SetDefaults_DaemonSet
+// apps/v1 SetDefaults_DaemonSet.
 func defaultDaemonSet(o *appsv1.DaemonSet) {
 	s := &o.Spec.UpdateStrategy
 	defaultValue(&s.Type, appsv1.RollingUpdateDaemonSetStrategyType)
@@ -159,7 +159,7 @@ func defaultDaemonSet(o *appsv1.DaemonSet) {
 	defaultPodSpec(&o.Spec.Template.Spec)
 }
 
-// apps/v1 SetDefaults_StatefulSet
+// apps/v1 SetDefaults_StatefulSet.
 func defaultStatefulSet(o *appsv1.StatefulSet) {
 	defaultValue(&o.Spec.PodManagementPolicy, appsv1.OrderedReadyPodManagement)
 	s := &o.Spec.UpdateStrategy
@@ -184,7 +184,7 @@ func defaultStatefulSet(o *appsv1.StatefulSet) {
 	}
 }
 
-// batch/v1 SetDefaults_Job
+// batch/v1 SetDefaults_Job.
 func defaultJob(o *batchv1.Job) {
 	if o.Spec.Parallelism == nil {
 		defaultPointer(&o.Spec.Completions, 1)
@@ -228,7 +228,7 @@ func defaultJobSpec(s *batchv1.JobSpec) {
 	defaultPodSpec(&s.Template.Spec)
 }
 
-// core/v1 SetDefaults_Service
+// core/v1 SetDefaults_Service.
 func defaultService(o *corev1.Service) {
 	s := &o.Spec
 	defaultValue(&s.SessionAffinity, corev1.ServiceAffinityNone)
@@ -277,7 +277,7 @@ func defaultIngress(ingress []corev1.LoadBalancerIngress) {
 	}
 }
 
-// core/v1 SetDefaults_Namespace, SetDefaults_NamespaceStatus
+// core/v1 SetDefaults_Namespace, SetDefaults_NamespaceStatus.
 func defaultNamespace(o *corev1.Namespace) {
 	if o.Name != "" {
 		if o.Labels == nil {
@@ -288,7 +288,7 @@ func defaultNamespace(o *corev1.Namespace) {
 	defaultValue(&o.Status.Phase, corev1.NamespaceActive)
 }
 
-// core/v1 SetDefaults_Secret, and Convert_v1_Secret_To_core_Secret in conversion.go
+// core/v1 SetDefaults_Secret, and Convert_v1_Secret_To_core_Secret in conversion.go.
 func defaultSecret(o *corev1.Secret) {
 	defaultValue(&o.Type, corev1.SecretTypeOpaque)
 	for key, value := range o.StringData {
@@ -300,7 +300,7 @@ func defaultSecret(o *corev1.Secret) {
 	o.StringData = nil
 }
 
-// core/v1 SetDefaults_LimitRangeItem
+// core/v1 SetDefaults_LimitRangeItem.
 func defaultLimitRange(o *corev1.LimitRange) {
 	for i := range o.Spec.Limits {
 		l := &o.Spec.Limits[i]
@@ -327,7 +327,7 @@ func fill(list, more corev1.ResourceList) corev1.ResourceList {
 	return list
 }
 
-// autoscaling/v2 SetDefaults_HorizontalPodAutoscaler
+// autoscaling/v2 SetDefaults_HorizontalPodAutoscaler.
 func defaultAutoscaler(o *autoscalingv2.HorizontalPodAutoscaler) {
 	defaultPointer(&o.Spec.MinReplicas, 1)
 	if len(o.Spec.Metrics) == 0 {
@@ -351,7 +351,7 @@ func defaultAutoscaler(o *autoscalingv2.HorizontalPodAutoscaler) {
 	}
 }
 
-// autoscaling/v2 GenerateHPAScaleUpRules, GenerateHPAScaleDownRules
+// autoscaling/v2 GenerateHPAScaleUpRules, GenerateHPAScaleDownRules.
 func defaultScaling(rules **autoscalingv2.HPAScalingRules, policies ...autoscalingv2.HPAScalingPolicy) {
 	defaultPointer(rules, autoscalingv2.HPAScalingRules{})
 	defaultPointer(&(*rules).SelectPolicy, autoscalingv2.MaxChangePolicySelect)
@@ -360,7 +360,7 @@ func defaultScaling(rules **autoscalingv2.HPAScalingRules, policies ...autoscali
 	}
 }
 
-// networking/v1 SetDefaults_NetworkPolicy, SetDefaults_NetworkPolicyPort
+// networking/v1 SetDefaults_NetworkPolicy, SetDefaults_NetworkPolicyPort.
 func defaultNetworkPolicy(o *networkingv1.NetworkPolicy) {
 	if len(o.Spec.PolicyTypes) == 0 {
 		o.Spec.PolicyTypes = []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}
@@ -384,7 +384,7 @@ func defaultNetworkPolicy(o *networkingv1.NetworkPolicy) {
 	}
 }
 
-// rbac/v1 SetDefaults_RoleBinding, SetDefaults_ClusterRoleBinding, SetDefaults_Subject
+// rbac/v1 SetDefaults_RoleBinding, SetDefaults_ClusterRoleBinding, SetDefaults_Subject.
 func defaultBinding(ref *rbacv1.RoleRef, subjects []rbacv1.Subject) {
 	defaultValue(&ref.APIGroup, rbacv1.GroupName)
 	for i := range subjects {

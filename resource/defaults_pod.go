@@ -8,7 +8,7 @@ import (
 )
 
 // defaultPod sets what pods get and templates do not: a request from its limit
-// above all. core/v1 SetDefaults_Pod, SetDefaults_PodStatus
+// above all. core/v1 SetDefaults_Pod, SetDefaults_PodStatus.
 func defaultPod(o *corev1.Pod) {
 	s := &o.Spec
 	if t := s.TerminationGracePeriodSeconds; t != nil && *t < 0 {
@@ -37,7 +37,7 @@ func defaultPod(o *corev1.Pod) {
 	}
 }
 
-// core/v1 SetDefaults_PodSpec
+// core/v1 SetDefaults_PodSpec.
 func defaultPodSpec(s *corev1.PodSpec) {
 	defaultValue(&s.ServiceAccountName, s.DeprecatedServiceAccount)
 	s.DeprecatedServiceAccount = s.ServiceAccountName
@@ -65,7 +65,7 @@ func defaultPodSpec(s *corev1.PodSpec) {
 	}
 }
 
-// core/v1 SetDefaults_Container, SetDefaults_ObjectFieldSelector
+// core/v1 SetDefaults_Container, SetDefaults_ObjectFieldSelector.
 func defaultContainer(c *corev1.Container) {
 	defaultValue(&c.ImagePullPolicy, pullPolicy(c.Image))
 	defaultValue(&c.TerminationMessagePath, corev1.TerminationMessagePathDefault)
@@ -102,7 +102,7 @@ func defaultField(f *corev1.ObjectFieldSelector) {
 	}
 }
 
-// core/v1 SetDefaults_Probe
+// core/v1 SetDefaults_Probe.
 func defaultProbe(p *corev1.Probe) {
 	if p == nil {
 		return
@@ -117,7 +117,7 @@ func defaultProbe(p *corev1.Probe) {
 	}
 }
 
-// core/v1 SetDefaults_HTTPGetAction
+// core/v1 SetDefaults_HTTPGetAction.
 func defaultHTTPGet(a *corev1.HTTPGetAction) {
 	if a != nil {
 		defaultValue(&a.Path, "/")
@@ -125,7 +125,7 @@ func defaultHTTPGet(a *corev1.HTTPGetAction) {
 	}
 }
 
-// roundUp rounds to thousandths. core/v1 SetDefaults_ResourceList
+// roundUp rounds to thousandths. core/v1 SetDefaults_ResourceList.
 func roundUp(list corev1.ResourceList) {
 	for name, q := range list {
 		q.RoundUp(resource.Milli)
@@ -133,7 +133,7 @@ func roundUp(list corev1.ResourceList) {
 	}
 }
 
-// core/v1 SetDefaults_Volume and the functions of each kind of volume
+// core/v1 SetDefaults_Volume and the functions of each kind of volume.
 func defaultVolume(v *corev1.Volume) {
 	if v.VolumeSource == (corev1.VolumeSource{}) {
 		v.EmptyDir = &corev1.EmptyDirVolumeSource{}
@@ -197,7 +197,7 @@ func defaultItems(items []corev1.DownwardAPIVolumeFile) {
 	}
 }
 
-// core/v1 SetDefaults_PersistentVolume
+// core/v1 SetDefaults_PersistentVolume.
 func defaultPersistentVolume(o *corev1.PersistentVolume) {
 	defaultValue(&o.Status.Phase, corev1.VolumePending)
 	defaultValue(&o.Spec.PersistentVolumeReclaimPolicy, corev1.PersistentVolumeReclaimRetain)
@@ -219,7 +219,7 @@ func defaultPersistentVolume(o *corev1.PersistentVolume) {
 	}
 }
 
-// core/v1 SetDefaults_PersistentVolumeClaim
+// core/v1 SetDefaults_PersistentVolumeClaim.
 func defaultClaim(o *corev1.PersistentVolumeClaim) {
 	defaultValue(&o.Status.Phase, corev1.ClaimPending)
 	defaultClaimSpec(&o.Spec)
@@ -227,7 +227,7 @@ func defaultClaim(o *corev1.PersistentVolumeClaim) {
 	roundUp(o.Status.AllocatedResources)
 }
 
-// core/v1 SetDefaults_PersistentVolumeClaimSpec
+// core/v1 SetDefaults_PersistentVolumeClaimSpec.
 func defaultClaimSpec(s *corev1.PersistentVolumeClaimSpec) {
 	defaultPointer(&s.VolumeMode, corev1.PersistentVolumeFilesystem)
 	roundUp(s.Resources.Limits)

@@ -145,6 +145,23 @@ func TestDefaultUnknownKind(t *testing.T) {
 	}
 }
 
+// TestDefaultMisspeltKind holds that a kind which no built-in API has is told of: no
+// policy would be asked about it.
+func TestDefaultMisspeltKind(t *testing.T) {
+	const in = "# comment\napiVersion: apps/v1\nkind: Deploymnet\n"
+	o, warnings, err := resource.Default(resource.Read(strings.NewReader(in), "f").Objects[0])
+	if err != nil || !strings.Contains(string(o.JSON), "Deploymnet") {
+		t.Errorf("Default(...): %v, %s", err, o.JSON)
+	}
+	want := []resource.Warning{{File: "f", Line: 2, Kind: "Deploymnet of apps/v1"}}
+	if diff := cmp.Diff(want, warnings); diff != "" {
+		t.Errorf("warnings: -want, +got:\n%s", diff)
+	}
+	if got := warnings[0].String(); got != "f:2: unknown kind Deploymnet of apps/v1" {
+		t.Errorf("String(): %q", got)
+	}
+}
+
 // TestDefaultCase holds keys to their exact spelling, as the API server does:
 // encoding/json would take Containers for containers.
 func TestDefaultCase(t *testing.T) {

@@ -148,8 +148,8 @@ func (p *jsonParser) number(n *node) error {
 }
 
 // jsonError says where and why JSON could not be read, and quotes nothing.
-func jsonError(err error, data []byte, offset int64) *Error {
-	line := 1
+func jsonError(err error, data []byte) *Error {
+	line, offset := 1, int64(len(data))
 	text := "syntax error"
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -157,7 +157,7 @@ func jsonError(err error, data []byte, offset int64) *Error {
 		if strings.HasSuffix(syntax.Error(), "end of JSON input") || strings.Contains(syntax.Error(), "max depth") {
 			text = syntax.Error()
 		}
-	} else if offset = int64(len(data)); err != nil {
+	} else if err != nil {
 		text = "unexpected end of JSON input"
 	}
 	offset = min(max(offset-1, 0), int64(len(data)))
@@ -169,7 +169,7 @@ func jsonError(err error, data []byte, offset int64) *Error {
 func (n *node) on(line int32) *node {
 	out := &node{kind: n.kind, text: n.text, line: line, kids: make([]edge, len(n.kids))}
 	for i, e := range n.kids {
-		out.kids[i] = edge{key: e.key, line: line, node: e.node.on(line)}
+		out.kids[i] = edge{key: e.key, line: line, node: e.on(line)}
 	}
 	return out
 }

@@ -26,6 +26,7 @@ type kustomization struct {
 	errs    []*Error // why it cannot be built
 	chosen  bool     // to be built by itself
 	used    bool     // by what is built, or chosen
+	built   bool     // and its objects were visited
 	told    bool     // whether errs were told of
 }
 
@@ -48,7 +49,7 @@ const (
 )
 
 // kustomizationFiles are the names that the file of a kustomization may have.
-var kustomizationFiles = konfig.RecognizedKustomizationFileNames()
+var kustomizationFiles = konfig.RecognizedKustomizationFileNames() //nolint:gochecknoglobals // never changed
 
 // isKustomizationFile reports whether a path is one that kustomize looks for.
 func isKustomizationFile(path string) bool {
@@ -70,6 +71,10 @@ func (k *kustomization) parse() bool {
 	k.root = docs[0]
 	if version, _ := k.root.stringAt("apiVersion"); version != "" && !strings.HasPrefix(version, "kustomize.config.k8s.io/") {
 		return false
+	}
+	if len(docs) > 1 {
+		k.refuse(int(docs[1].line), errors.New("has a second document, which kustomize does not read: keep it in a file of its own"))
+		return true
 	}
 	if err := k.Unmarshal(k.data); err != nil {
 		k.refuse(k.unknownLine(err), fmt.Errorf("is no kustomization: %s", unmarshalProblem(err)))

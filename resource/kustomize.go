@@ -58,11 +58,13 @@ func (w *walker) namedKustomization() (bool, error) {
 	return true, w.build(k)
 }
 
-// build visits the objects of k, unless something else is built with them.
+// build visits the objects of k, unless something else is built with them, or they
+// were visited before.
 func (w *walker) build(k *kustomization) error {
-	if !k.chosen {
+	if !k.chosen || k.built {
 		return nil
 	}
+	k.built = true
 	r := w.plan.build(k)
 	if err := w.plan.builder.stuck; err != nil {
 		return err

@@ -32,7 +32,7 @@ const (
 
 // building is held during a build: kustomize keeps its schemas in global variables,
 // and writes advice to standard error.
-var building sync.Mutex
+var building sync.Mutex //nolint:gochecknoglobals // so does kustomize
 
 // A builder runs kustomize. It cannot be stopped; a build that takes too long or
 // too much memory is left behind, and there can be no other after it.
@@ -136,7 +136,7 @@ func (fatalTrap) Write(text []byte) (int, error) {
 	for more := true; more; {
 		var frame runtime.Frame
 		if frame, more = frames.Next(); strings.HasPrefix(frame.Function, "log.Fatal") {
-			panic(errUnbuildable)
+			panic(errUnbuildable) //nolint:forbidigo // nothing else keeps kustomize from ending the program
 		}
 	}
 	return len(text), nil

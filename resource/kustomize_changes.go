@@ -9,7 +9,7 @@ import (
 )
 
 // changed returns the traces of what the kustomizations themselves set in an object.
-func (t *tracer) changed(o *Object, name string) []trace {
+func (t *tracer) changed(o *Object) []trace {
 	var out []trace
 	for _, k := range t.builds {
 		add := func(value *edge, pending ...string) {

@@ -10,7 +10,7 @@ import (
 
 // kustomizeProblems match what may be repeated of the errors of kustomize, which
 // quote configurations, patches and values otherwise. The innermost comes first.
-var kustomizeProblems = []*regexp.Regexp{
+var kustomizeProblems = []*regexp.Regexp{ //nolint:gochecknoglobals // never changed
 	regexp.MustCompile(`cycle detected: candidate root '[^'\n]*' contains visited root '[^'\n]*'`),
 	regexp.MustCompile(`security; file '[^'\n]*' is not in or below '[^'\n]*'`),
 	regexp.MustCompile(`may not add resource with an already registered id: [A-Za-z0-9./\[\]:_-]+`),

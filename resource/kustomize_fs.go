@@ -20,7 +20,7 @@ var errReads = fmt.Errorf("reads more than %d MiB, a base as often as it is used
 // else of the interface acts on an empty file system in memory.
 type vault struct {
 	filesys.FileSystem
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	plan   *plan
 	served map[string][]byte // kustomizations by path, as kustomize shall read them
 	bytes  int

@@ -100,7 +100,7 @@ func (t *tracer) place(o *Object, from origin) {
 		}
 	}
 	upon = append(upon, t.patched(o, name)...)
-	upon = append(upon, t.changed(o, name)...)
+	upon = append(upon, t.changed(o)...)
 	setPlace(root, o.place())
 	t.fields(o, root, upon)
 }
@@ -213,7 +213,7 @@ func (tr trace) step(n *node, step any) (trace, bool) {
 }
 
 // mergeKeys are the fields by which items of lists are told apart.
-var mergeKeys = []string{"name", "key", "mountPath", "devicePath", "containerPort", "port", "topologyKey", "ip", "uid"}
+var mergeKeys = []string{"name", "key", "mountPath", "devicePath", "containerPort", "port", "topologyKey", "ip", "uid"} //nolint:gochecknoglobals // never changed
 
 // counterpart returns the item of the list tr that became item i of the list n.
 func (tr trace) counterpart(n *node, i int) *edge {

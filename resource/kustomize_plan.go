@@ -4,14 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strings"
-
-	"sigs.k8s.io/kustomize/api/types"
 )
 
 // Limits of all kustomizations of a run.
@@ -31,7 +26,7 @@ const (
 // made before anything is built or judged, so that the order of paths makes no
 // difference, and nothing that kustomize would fetch or run ever reaches it.
 type plan struct {
-	ctx     context.Context
+	ctx     context.Context           //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	known   map[string]*kustomization // by folder; nil for a folder without
 	owned   map[string]string         // files that belong to kustomizations: the folder of one
 	checked map[string]error          // files that were read as YAML
@@ -99,7 +94,7 @@ type searcher struct {
 func (s *searcher) folder(name string, depth int) error {
 	entries, err := s.walker.entries(name)
 	if err != nil || depth > maxFolders {
-		return nil // told of when it is read
+		return nil //nolint:nilerr // told of when it is read
 	}
 	if s.names += len(entries); s.names > maxSearched {
 		return fmt.Errorf("%s holds more than %d files and folders, too many to find the kustomizations among them: name the folders that matter", s.walker.top, maxSearched)
@@ -108,7 +103,7 @@ func (s *searcher) folder(name string, depth int) error {
 		return err
 	}
 	if isChart(entries) {
-		return nil // Helm reads all that is in it
+		entries = besideChart(entries)
 	}
 	for _, e := range entries {
 		if !e.IsDir() && isKustomizationFile(e.Name()) {
@@ -215,8 +210,9 @@ func (e entry) isRemote() bool {
 		return isRemoteFile(e.text) || isRemoteFile(path)
 	case asYAML:
 		return isRemoteFile(e.text)
+	default:
+		return isRemoteBase(e.text)
 	}
-	return isRemoteBase(e.text)
 }
 
 // folder reads the base or component that an entry names.
@@ -326,88 +322,6 @@ func (p *plan) check(k *kustomization, file, shown string) error {
 	}
 	p.checked[file] = err
 	return err
-}
-
-// builds returns all that is built with k, each once, k first.
-func (k *kustomization) builds() []*kustomization {
-	out := []*kustomization{k}
-	seen := map[*kustomization]bool{k: true}
-	for i := 0; i < len(out); i++ {
-		for _, inner := range out[i].inner {
-			if !seen[inner] {
-				seen[inner] = true
-				out = append(out, inner)
-			}
-		}
-	}
-	return out
-}
-
-// maxBuilds is how many kustomizations may be built for one, each as often as it is
-// used: what is used twice on every level is used a million times on twenty.
-const maxBuilds = 10_000
-
-// count returns how many kustomizations are built for k, at most one more than
-// allowed. Those in a cycle count once; kustomize refuses them.
-func (k *kustomization) count(counted map[*kustomization]int) int {
-	if n, ok := counted[k]; ok {
-		return n
-	}
-	counted[k] = 1
-	n := 1
-	for _, inner := range k.inner {
-		n = min(n+inner.count(counted), maxBuilds+1)
-	}
-	counted[k] = n
-	return n
-}
-
-// choose decides which kustomizations are built: those that no other uses, then those
-// that only components use which are not built themselves, then one of each cycle,
-// of which kustomize tells.
-func (p *plan) choose() {
-	var all []*kustomization
-	named := map[*kustomization]bool{}
-	for _, folder := range slices.Sorted(maps.Keys(p.known)) {
-		k := p.known[folder]
-		if k == nil {
-			continue
-		}
-		all = append(all, k)
-		for _, inner := range k.inner {
-			named[inner] = true
-		}
-	}
-	p.take(all, named)
-	named = map[*kustomization]bool{}
-	for _, k := range all {
-		if k.used || k.isComponent() {
-			continue
-		}
-		for _, inner := range k.inner {
-			named[inner] = true
-		}
-	}
-	p.take(all, named)
-	p.take(all, nil)
-}
-
-// take has all built that others do not name and that nothing built so far uses.
-func (p *plan) take(all []*kustomization, named map[*kustomization]bool) {
-	for _, k := range all {
-		if k.isComponent() || k.used || named[k] {
-			continue
-		}
-		k.chosen = true
-		for _, b := range k.builds() {
-			b.used = true
-		}
-	}
-}
-
-// isPlain reports whether a kustomization does nothing but list objects.
-func (k *kustomization) isPlain() bool {
-	return reflect.DeepEqual(k.Kustomization, types.Kustomization{TypeMeta: k.TypeMeta, MetaData: k.MetaData, Resources: k.Resources})
 }
 
 func isFolder(path string) bool {

@@ -10,7 +10,7 @@ import (
 var errComputed = errors.New("is a folder of plugins that kustomize would change before it uses them: name their files, or let its kustomization have nothing but resources")
 
 // pluginPaths are the fields by which built-in plugins name files.
-var pluginPaths = []string{"path", "paths", "files", "env", "envs", "targetFilePath", "valuesFile", "additionalValuesFiles"}
+var pluginPaths = []string{"path", "paths", "files", "env", "envs", "targetFilePath", "valuesFile", "additionalValuesFiles"} //nolint:gochecknoglobals // never changed
 
 // plugin reads what an entry configures. Plugins read files, too, and would fetch
 // them; so their configuration must be known as it stands.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 )
 
 var (
@@ -36,22 +35,7 @@ func readWithin(folder, file string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errIrregular
 	}
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, cause(err)
-	}
-	defer f.Close()
-	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errIrregular
-	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return nil, cause(err)
-	}
-	if len(data) > MaxFile {
-		return nil, errTooLarge
-	}
-	return data, nil
+	return readBounded(func(flag int) (*os.File, error) { return root.OpenFile(name, flag, 0) }, MaxFile)
 }
 
 // isBelow reports whether a path is a folder or something in it. Both are

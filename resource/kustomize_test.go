@@ -222,7 +222,7 @@ func TestKustomizeFiles(t *testing.T) {
 			want: []string{"web.yaml"},
 		},
 		"InChart": {
-			reason: "What is in a chart is Helm's, and no kustomization in it is one.",
+			reason: "A kustomization beside the templates of a chart is one; what the chart is made of is Helm's.",
 			dir:    chart, paths: []string{"."},
 			want: []string{"base/a.yaml"},
 			errs: []string{"chart: is a Helm chart, which is not rendered here"},

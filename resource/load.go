@@ -31,6 +31,10 @@ type Options struct {
 	Namespace string
 
 	Charts ChartOptions // how charts are rendered
+
+	// Policies are folders of policies. What is in a folder testdata of theirs are
+	// samples, good and bad, and skipped unless they are named.
+	Policies []string
 }
 
 // Load reads all that paths name: see [Walk].
@@ -58,9 +62,13 @@ func Load(ctx context.Context, opts Options, paths ...string) Result {
 // Kubernetes objects. In a folder a symbolic link is read if it leads to a file
 // inside that folder, and is an error if it leads out; links to folders are
 // not followed. Only regular files are ever opened. Paths are "-" for standard input.
+// What several paths lead to is read once.
 //
 // A folder with a Chart.yaml is a Helm chart, and so is a .tgz that is named: it is
-// rendered, and nothing in it is read by itself. See [ChartOptions].
+// rendered, and its templates, crds and charts are not read by themselves. Else
+// a Chart.yaml at the top of a repository would keep all of it from being judged. A
+// file beside them that is itself a template, and so cannot be read, is skipped. See
+// [ChartOptions].
 //
 // A folder with a kustomization is built as kubectl apply -k would, unless another
 // kustomization of the run uses it or it is a component, and the files of
@@ -74,9 +82,14 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 	if failed != nil {
 		return failed
 	}
+	var done visited
+	if len(paths) > 1 {
+		done = visited{}
+	}
+	proofs := proofFolders(opts.Policies)
 	for _, path := range paths {
-		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations}
-		if err := w.path(); err != nil {
+		w := walker{ctx: ctx, opts: opts, values: values, top: path, visit: visit, plan: kustomizations, done: done, proofs: proofs}
+		if err := w.path(); err != nil { //nolint:contextcheck // it has it
 			return err
 		}
 	}
@@ -85,15 +98,45 @@ func Walk(ctx context.Context, opts Options, paths []string, visit func(Result) 
 
 // A walker reads one path.
 type walker struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // that of one call of Walk, which callbacks do not pass on
 	opts   Options
 	values []chartFile // for charts
 	top    string
 	root   *os.Root // the folder at top; nothing outside it is opened
 	visit  func(Result) error
 
-	plan *plan  // of the kustomizations
-	base string // the folder at top, absolute and free of links
+	plan   *plan   // of the kustomizations
+	done   visited // by all walkers of the run
+	base   string  // the folder at top, absolute and free of links
+	charts int     // whose folders what is read is in
+
+	proofs []string // folders of policies, absolute and free of links
+}
+
+// visited holds the files and charts that were read, by paths that are absolute and
+// free of links, and whether anything was in them. People name a folder and files in it.
+// It is nil, and costs nothing, where there is but one path.
+type visited map[string]bool
+
+// has reports whether a place needs no reading. What had nothing, and was skipped in
+// a folder, is still an error if it is named.
+func (v visited) has(place string, named bool) bool {
+	told, read := v[place]
+	return told || read && !named
+}
+
+func (v visited) add(place string, r Result) {
+	if place != "" && v != nil {
+		v[place] = v[place] || len(r.Objects)+len(r.Errors) > 0
+	}
+}
+
+// place returns where a name in the root is, "" if that is not known.
+func (w *walker) place(name string) string {
+	if w.base == "" {
+		return ""
+	}
+	return filepath.Join(w.base, name)
 }
 
 func (w *walker) path() error {
@@ -101,12 +144,20 @@ func (w *walker) path() error {
 		return err
 	}
 	if w.top == "-" {
-		return w.visit(Read(w.opts.Stdin, "-"))
+		if w.done.has("-", false) {
+			return nil
+		}
+		r := Read(w.opts.Stdin, "-")
+		w.done.add("-", r)
+		return w.visit(r)
 	}
 	if isKustomizationFile(w.top) {
 		if done, err := w.namedKustomization(); done || err != nil {
 			return err
 		}
+	}
+	if isURL(w.top) {
+		return w.fail(w.top, errURL)
 	}
 	info, err := os.Stat(w.top)
 	switch {
@@ -124,7 +175,7 @@ func (w *walker) path() error {
 	case isArchive(w.top):
 		return w.archive()
 	}
-	return w.file(w.top, true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
+	return w.file(w.top, resolved(w.top), true, func(flag int) (*os.File, error) { return os.OpenFile(w.top, flag, 0) })
 }
 
 func (w *walker) walk() error {
@@ -142,12 +193,20 @@ func (w *walker) folder(name string, depth int) error {
 	if depth > maxFolders {
 		return w.fail(w.shown(name), fmt.Errorf("folders nest deeper than %d", maxFolders))
 	}
+	if w.holdsSamples(name) {
+		return w.visit(Result{Skipped: 1})
+	}
 	entries, err := w.entries(name)
 	if err != nil {
 		return w.fail(w.shown(name), fmt.Errorf("read folder: %w", cause(err)))
 	}
 	if isChart(entries) {
-		return w.chart(name)
+		if err := w.chart(name); err != nil {
+			return err
+		}
+		entries = besideChart(entries)
+		w.charts++
+		defer func() { w.charts-- }()
 	}
 	if err := w.kustomization(name); err != nil {
 		return err
@@ -167,6 +226,28 @@ func (w *walker) folder(name string, depth int) error {
 		}
 	}
 	return nil
+}
+
+// proofFolders returns the folders of policies that are there.
+func proofFolders(policies []string) []string {
+	var out []string
+	for _, folder := range policies {
+		if folder = resolved(folder); folder != "" {
+			out = append(out, folder)
+		}
+	}
+	return out
+}
+
+// holdsSamples reports whether a folder that was not named has the samples of a policy.
+func (w *walker) holdsSamples(name string) bool {
+	if filepath.Base(name) != "testdata" {
+		return false
+	}
+	return slices.ContainsFunc(w.proofs, func(folder string) bool {
+		inside, err := filepath.Rel(folder, w.place(name))
+		return err == nil && filepath.IsLocal(inside)
+	})
 }
 
 // entries returns what is in a folder, in the order of names.
@@ -200,7 +281,7 @@ func (w *walker) entry(name string) error {
 	case !info.Mode().IsRegular():
 		return w.visit(Result{Skipped: 1})
 	}
-	return w.file(w.shown(name), false, func(flag int) (*os.File, error) { return w.root.OpenFile(name, flag, 0) })
+	return w.file(w.shown(name), w.place(name), false, func(flag int) (*os.File, error) { return w.root.OpenFile(name, flag, 0) })
 }
 
 func (w *walker) isLink(name string) bool {
@@ -208,26 +289,46 @@ func (w *walker) isLink(name string) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// file reads a file that was regular a moment ago. Opening does not wait, should
-// it have become a pipe meanwhile.
-func (w *walker) file(path string, strict bool, open func(flag int) (*os.File, error)) error {
-	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+// file reads a file that was regular a moment ago, and is at a place.
+func (w *walker) file(path, place string, strict bool, open func(flag int) (*os.File, error)) error {
+	if w.done.has(place, strict) {
+		return nil
+	}
+	f, size, err := openRegular(open)
 	if err != nil {
-		return w.fail(path, cause(err))
+		return w.fail(path, err)
 	}
 	defer f.Close()
+	if size > MaxPlan {
+		return w.fail(path, errTooLarge)
+	}
+	r := reader{file: path, strict: strict, asHelm: w.charts > 0}
+	r.read(f)
+	if w.charts > 0 && slices.Contains(helmFiles, filepath.Base(path)) {
+		r.Skipped = 0 // helm reads it
+	}
+	w.done.add(place, r.Result)
+	return w.visit(r.Result)
+}
+
+// openRegular opens a file that was regular a moment ago, and says how large it is.
+// It does not wait, should that have become a pipe meanwhile.
+func openRegular(open func(flag int) (*os.File, error)) (*os.File, int64, error) {
+	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
+	if err != nil {
+		return nil, 0, cause(err)
+	}
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return w.fail(path, cause(err))
+		err = cause(err)
 	case !info.Mode().IsRegular():
-		return w.fail(path, errors.New("is no regular file any more"))
-	case info.Size() > MaxPlan:
-		return w.fail(path, errTooLarge)
+		err = errors.New("is no regular file any more")
+	default:
+		return f, info.Size(), nil
 	}
-	r := reader{file: path, strict: strict}
-	r.read(f)
-	return w.visit(r.Result)
+	_ = f.Close() // nothing was written
+	return nil, 0, err
 }
 
 func (w *walker) fail(path string, err error) error {
@@ -236,6 +337,11 @@ func (w *walker) fail(path string, err error) error {
 
 // shown returns the path of a name in the root as people know it.
 func (w *walker) shown(name string) string { return filepath.Join(w.top, name) }
+
+// isURL reports whether a path is the URL that kubectl and helm would fetch.
+func isURL(path string) bool { return strings.Contains(path, "://") }
+
+var errURL = errors.New("is a URL, which is not fetched: name a file, or pass what is there to standard input")
 
 // isManifest reports whether kubectl would read a file in a folder.
 func isManifest(name string) bool {

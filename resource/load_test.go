@@ -88,6 +88,10 @@ func TestLoad(t *testing.T) {
 		"alias.link":          "->order/b.yaml",
 		"dir.link":            "->order/a",
 		"empty/":              "",
+
+		"samples/pol/a/testdata/bad.yaml": tinyPod,
+		"samples/pol/a/more.yaml":         tinyPod,
+		"samples/web/testdata/a.yaml":     tinyPod,
 	})
 	cases := map[string]struct {
 		reason  string
@@ -125,15 +129,38 @@ func TestLoad(t *testing.T) {
 		},
 		"NamedLinks": {reason: "Links that are named are followed.", paths: []string{"alias.link", "dir.link", "links/out.yaml"}, want: []string{"alias.link", "dir.link/z.yml", "links/out.yaml"}},
 		"Missing":    {reason: "A path that is not there is an error, and the others are read.", paths: []string{"nowhere", "alias.link"}, want: []string{"alias.link"}, errs: []string{"nowhere: no such file or directory"}},
-		"Empty":      {reason: "An empty folder is nothing.", paths: []string{"empty"}},
+		"Samples": {
+			reason: "Samples of policies are bad on purpose; a folder of that name elsewhere holds objects.",
+			paths:  []string{"samples"}, want: []string{"samples/pol/a/more.yaml", "samples/web/testdata/a.yaml"}, skipped: 1,
+		},
+		"SamplesNamed": {reason: "Who names samples wants them.", paths: []string{"samples/pol/a/testdata"}, want: []string{"samples/pol/a/testdata/bad.yaml"}},
+		"Empty":        {reason: "An empty folder is nothing.", paths: []string{"empty"}},
+		"Twice": {
+			reason: "A file that several paths lead to is read once.",
+			paths:  []string{"order/b.yaml", "order", "dir.link", "order/../order/c.json", "order/a"},
+			want:   []string{"order/b.yaml", "order/a/z.yml", "order/b-2.yaml", "order/c.json"},
+		},
+		"SkippedTwice": {reason: "What is skipped is counted once.", paths: []string{"skip", "skip"}, want: []string{"skip/ci.yaml"}, skipped: 3},
+		"SkippedThenNamed": {
+			reason: "What a folder has skipped is an error if it is named.",
+			paths:  []string{"skip", "skip/empty.yaml"}, want: []string{"skip/ci.yaml"}, skipped: 3,
+			errs: []string{"skip/empty.yaml: holds no Kubernetes object"},
+		},
+		"URL": {
+			reason: "Nothing is fetched.", paths: []string{"https://example.com/a.yaml"},
+			errs: []string{"https://example.com/a.yaml: is a URL, which is not fetched: name a file, or pass what is there to standard input"},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var paths []string
 			for _, p := range tc.paths {
-				paths = append(paths, filepath.Join(dir, p))
+				if !strings.Contains(p, "://") {
+					p = filepath.Join(dir, p)
+				}
+				paths = append(paths, p)
 			}
-			got := resource.Load(t.Context(), resource.Options{}, paths...)
+			got := resource.Load(t.Context(), resource.Options{Policies: []string{filepath.Join(dir, "samples/pol"), dir + "/nowhere"}}, paths...)
 			found, errs := files(dir, got)
 			if diff := cmp.Diff(tc.want, found); diff != "" {
 				t.Errorf("%s\nLoad(...) files: -want, +got:\n%s", tc.reason, diff)
@@ -149,7 +176,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestLoadStdin(t *testing.T) {
-	got := resource.Load(t.Context(), resource.Options{Stdin: strings.NewReader(tinyPod)}, "-")
+	got := resource.Load(t.Context(), resource.Options{Stdin: strings.NewReader(tinyPod)}, "-", "-")
 	if found, errs := files("", got); !cmp.Equal(found, []string{"-"}) || errs != nil {
 		t.Errorf("Load(-): got %v, %v", found, errs)
 	}

@@ -102,8 +102,9 @@ func (e *encoder) append(dst []byte, n *node, depth int) ([]byte, error) {
 		return e.appendKids(append(dst, '['), n, depth, ']')
 	case stringNode:
 		return appendString(dst, n.text), nil
+	default:
+		return append(dst, n.text...), nil
 	}
-	return append(dst, n.text...), nil
 }
 
 func (e *encoder) appendKids(dst []byte, n *node, depth int, end byte) ([]byte, error) {

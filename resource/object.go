@@ -11,6 +11,8 @@
 //
 // Helm charts are rendered by helm's own engine, in a process of their own that can
 // be ended; lines of their objects are those of the templates. See [ChartOptions].
+// Kustomizations are built by kustomize's own packages; their lines are those of what
+// set a field. Of a Terraform plan, each resource becomes an object.
 //
 // One bad document does not hide the others: a [Result] has objects and errors
 // side by side. Input may be hostile, so every read is bounded in bytes, depth

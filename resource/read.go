@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -53,6 +55,7 @@ type reader struct {
 	file      string
 	strict    bool // whether a document that is no Kubernetes object is an error
 	planned   bool // whether it is a Terraform plan, which may be one of nothing
+	asHelm    bool // whether helm may read it otherwise, and tell what is wrong with it
 	encoder   encoder
 	documents int // met so far
 	Result
@@ -75,6 +78,7 @@ func (r *reader) read(src io.Reader) {
 		return
 	}
 	r.encoder.budget = maxExpanded
+	r.asHelm = r.asHelm && (bytes.Contains(data, []byte("{{")) || filepath.Base(r.file) == "values.yaml")
 	r.stream(data)
 	if r.strict && len(r.Objects) == 0 && len(r.Errors) == 0 && !r.planned {
 		r.fail(ErrNoObjects)
@@ -147,7 +151,7 @@ func (r *reader) values(data []byte) (read int64, count int, err error) {
 		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
 			return read, count, nil
 		} else if err != nil {
-			return read, count, jsonError(err, data, dec.InputOffset())
+			return read, count, jsonError(err, data)
 		}
 		read = dec.InputOffset()
 		count++
@@ -210,6 +214,8 @@ func (r *reader) document(n *node, err error) bool {
 		return false
 	}
 	switch {
+	case err != nil && r.asHelm && !errors.Is(err, ErrTrailing) && !errors.Is(err, ErrDuplicateKey):
+		r.Skipped++ // as kubectl could not read it either
 	case err != nil:
 		r.fail(err)
 	case n.isNull():
@@ -231,7 +237,9 @@ func (r *reader) skip(line int, err error) {
 }
 
 // object takes an object, or all objects of a list. As to kubectl, every object
-// with items is a list.
+// with items is a list. To Argo CD and Flux one whose items are null is none, and to
+// the API server one of another kind than a list never is, so that it is taken by
+// itself as well: no word in an object shall keep it from being judged.
 func (r *reader) object(n *node) {
 	items := n.child("items")
 	if items == nil {
@@ -240,6 +248,9 @@ func (r *reader) object(n *node) {
 	}
 	kind, _ := n.stringAt("kind")
 	apiVersion, _ := n.stringAt("apiVersion")
+	if !strings.HasSuffix(kind, "List") {
+		r.single(n)
+	}
 	r.items(items, itemKind(kind), apiVersion)
 }
 
@@ -282,7 +293,7 @@ func (r *reader) item(e edge, kind, apiVersion string) {
 	case !n.isKubernetes():
 		r.fail(at(int(e.line), fmt.Errorf("item of a list %w", ErrNotKubernetes)))
 	case inner != nil && inner.kind == listNode:
-		r.items(inner, "", "")
+		r.object(n)
 	default:
 		r.single(n)
 	}

@@ -125,6 +125,12 @@ func TestRead(t *testing.T) {
 				"f:5: item of a list is no Kubernetes object: apiVersion or kind is missing",
 			},
 		},
+		"ItemsOfNone": {
+			reason: "An object is judged although it has items: Argo CD and the API server take it for what its kind says.",
+			in: "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nitems: null\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b}\nitems: []\n" +
+				"---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Pod\n  metadata: {name: c}\n  items: [{apiVersion: v1, kind: Secret, metadata: {name: d}}]\n",
+			want: []seen{{"Pod", "a", 1}, {"Pod", "b", 6}, {"Pod", "c", 14}, {"Secret", "d", 17}},
+		},
 		"NoList": {
 			reason: "items that are no list are an error.",
 			in:     "apiVersion: v1\nkind: List\nitems: hunter2\n",

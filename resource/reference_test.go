@@ -22,7 +22,8 @@ import (
 
 // kubectl reads a stream with the parts of which kubectl's resource builder is
 // made: k8s.io/cli-runtime/pkg/resource StreamVisitor and FlattenListVisitor. It
-// returns the objects before the first error, as kubectl would send them.
+// returns the objects before the first error, as kubectl would send them, and those
+// that have items though their kind is no list, which it would not.
 func kubectl(data []byte) (objects []any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -57,6 +58,15 @@ func kubectl(data []byte) (objects []any, err error) {
 			items, err := listItems(queue[0])
 			if err != nil {
 				return objects, err
+			}
+			if strings.HasSuffix(queue[0].GetObjectKind().GroupVersionKind().Kind, "List") {
+				queue = append(queue, items...)
+				continue
+			}
+			if _, top := queue[0].(*unstructured.UnstructuredList); top {
+				objects = append(objects, decoded(raw)) // as it is, for others than kubectl
+			} else {
+				objects = append(objects, sent(queue[0]))
 			}
 			queue = append(queue, items...)
 		}

@@ -160,7 +160,9 @@ func binary(in, digits string) any {
 	return in
 }
 
-// isDecimal reports whether s is ^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$
+// isDecimal reports whether s matches
+//
+//	^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$
 func isDecimal(s string) bool {
 	s = cutSign(s)
 	whole := cutDigits(s)

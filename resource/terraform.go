@@ -63,7 +63,7 @@ func (r *reader) terraform(data []byte) bool {
 	begins := beginsAsPlan(data)
 	if !json.Valid(data) {
 		if begins {
-			r.fail(jsonError(json.Unmarshal(data, new(json.RawMessage)), data, int64(len(data))))
+			r.fail(jsonError(json.Unmarshal(data, new(json.RawMessage)), data))
 		}
 		return begins
 	}

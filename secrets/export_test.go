@@ -69,16 +69,6 @@ func WithCRC(token string) string {
 	return token
 }
 
-// NewGitleaksTokens is NewTokens without our own formats.
-func NewGitleaksTokens() (Tokens, error) {
-	formats, err := gitleaksFormats()
-	if err != nil {
-		return Tokens{}, err
-	}
-	t, err := tokensOf(formats)
-	return Tokens{t}, err
-}
-
 // CRC36 returns what ends a token of GitLab's kind.
 func CRC36(token string) string {
 	sum := strconv.FormatUint(uint64(crcOf(token)), 36)

@@ -5,6 +5,8 @@
 // It is a pure function of the object. What it finds it says by place and kind;
 // no value, part or hash of one leaves the package. Work and memory are bounded
 // by a budget of bytes, and an object beyond it is a finding, never silence.
+//
+// [Scanner.Redact] takes them out of an object, and more than it finds, to be safe.
 package secrets
 
 import (

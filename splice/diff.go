@@ -298,12 +298,12 @@ func isSame(a, b any) bool {
 	return equal(a, b)
 }
 
-var escaper = strings.NewReplacer("~", "~0", "/", "~1")
+var escaper = strings.NewReplacer("~", "~0", "/", "~1") //nolint:gochecknoglobals // never changed
 
 // escape returns a key as a step of a JSON pointer.
 func escape(key string) string { return escaper.Replace(key) }
 
-var unescaper = strings.NewReplacer("~1", "/", "~0", "~")
+var unescaper = strings.NewReplacer("~1", "/", "~0", "~") //nolint:gochecknoglobals // never changed
 
 // Steps returns the keys of a JSON pointer.
 func Steps(pointer string) []string {

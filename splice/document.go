@@ -1,16 +1,11 @@
 package splice
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	k8syaml "sigs.k8s.io/yaml"
 )
 
@@ -23,79 +18,6 @@ type document struct {
 	isJSON bool
 	budget *int // bytes that may still be parsed
 }
-
-// split cuts a file where package resource does: JSON values one after the other if
-// all of it is JSON, else YAML documents, between lines that begin with "---".
-func split(file string) ([]document, error) {
-	start := len(file) - len(strings.TrimPrefix(file, "\ufeff"))
-	if docs, ok := splitJSON(file, start); ok {
-		return docs, nil
-	}
-	if hasOddBreaks(file) {
-		return nil, errBreaks
-	}
-	var docs []document
-	from, line, at := start, 1, start
-	begin := line
-	for at < len(file) {
-		end := lineEnd(file, at)
-		if strings.HasPrefix(file[at:end], "---") && at > from {
-			docs = append(docs, document{text: file[from:at], start: from, line: begin})
-			from, begin = end, line+1
-		}
-		at = end
-		line++
-	}
-	last := document{text: file[from:], start: from, line: begin}
-	if !strings.HasSuffix(last.text, "\n") {
-		eol := "\n"
-		if strings.Contains(last.text, "\r\n") {
-			eol = "\r\n"
-		}
-		last.text, last.cut = last.text+eol, len(eol)
-	}
-	return append(docs, last), nil
-}
-
-// splitJSON cuts a file of JSON values, and reports whether it is one.
-func splitJSON(file string, start int) ([]document, bool) {
-	rest := file[start:]
-	if !strings.HasPrefix(strings.TrimLeft(rest, " \t\r\n"), "{") {
-		return nil, false
-	}
-	var docs []document
-	dec := json.NewDecoder(strings.NewReader(rest))
-	line, counted := 1, 0
-	for {
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
-			return docs, len(docs) > 0
-		} else if err != nil {
-			return nil, false
-		}
-		at := int(dec.InputOffset()) - len(raw)
-		line += strings.Count(rest[counted:at], "\n")
-		counted = at
-		docs = append(docs, document{text: string(raw), start: start + at, line: line, isJSON: true})
-	}
-}
-
-// hasOddBreaks reports whether there are line breaks that the YAML parser counts
-// and nobody else does.
-func hasOddBreaks(s string) bool {
-	return strings.Count(s, "\r") != strings.Count(s, "\r\n") || strings.ContainsAny(s, "\u0085\u2028\u2029")
-}
-
-// lineEnd returns where the line of s that i is on ends, its break included.
-func lineEnd(s string, i int) int {
-	if n := strings.IndexByte(s[i:], '\n'); n >= 0 {
-		return i + n + 1
-	}
-	return len(s)
-}
-
-// lineStart returns where the line of s that i is on begins.
-func lineStart(s string, i int) int { return strings.LastIndexByte(s[:i], '\n') + 1 }
 
 // json returns the document as JSON.
 func (d *document) json(text string) ([]byte, error) {
@@ -245,70 +167,6 @@ func (d *document) expect(jobs []*job) []*job {
 	})
 }
 
-func patched(object []byte, ops []Operation) ([]byte, error) {
-	data, err := json.Marshal(ops)
-	if err != nil {
-		return nil, err
-	}
-	p, err := jsonpatch.DecodePatch(data)
-	if err != nil {
-		return nil, err
-	}
-	return p.Apply(object)
-}
-
-// A place is where an object stands in a document.
-type place struct {
-	path  []string
-	node  *node
-	value any
-	taken bool
-}
-
-// objectsOf appends the objects of n to places: itself, or the items of a list and
-// of lists in it.
-func objectsOf(places []place, n *node, value any, path []string) []place {
-	o, isObject := value.(object)
-	if !isObject || n.kind != mapping {
-		return places
-	}
-	items, _ := o.get("items")
-	list, isList := items.([]any)
-	if !isList {
-		return append(places, place{path: path, node: n, value: value})
-	}
-	i := n.find("items")
-	if i < 0 || n.kids[i].kind != sequence || len(n.kids[i].kids) != len(list) {
-		return places
-	}
-	for k, kid := range n.kids[i].kids {
-		places = objectsOf(places, kid, list[k], append(slices.Clone(path), "items", strconv.Itoa(k)))
-	}
-	return places
-}
-
-// isObject reports whether what a document has is the object that is looked for.
-// Items of typed lists do not say what they are.
-func isObject(have, want any) bool {
-	if equal(have, want) {
-		return true
-	}
-	h, isObject := have.(object)
-	w, alike := want.(object)
-	return isObject && alike && isUntyped(h) && equal(h, untyped(w))
-}
-
-// isUntyped reports whether o says neither its kind nor its version.
-func isUntyped(o object) bool {
-	_, kind := o.get("kind")
-	_, version := o.get("apiVersion")
-	return !kind && !version
-}
-
-func untyped(o object) object {
-	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return m.key == "kind" || m.key == "apiVersion" })
-}
-
 // together returns the text with the changes of all jobs that have no error, and
 // whether it reads as it should. Jobs that turn out not to be possible get an error.
 func (d *document) together(jobs []*job, before any) (string, bool) {
@@ -396,91 +254,5 @@ func (d *document) verify(text string, before any, jobs []*job) bool {
 	return equal(before, after)
 }
 
-// put returns v with the part at path replaced by the object. It keeps what the
-// object of a typed list does not say.
-func put(v any, path []string, o any) any {
-	if len(path) == 0 {
-		have, _ := v.(object)
-		if want, ok := o.(object); ok && isUntyped(have) {
-			return untyped(want)
-		}
-		return o
-	}
-	switch v := v.(type) {
-	case object:
-		out := slices.Clone(v)
-		for i := range out {
-			if out[i].key == path[0] {
-				out[i].value = put(out[i].value, path[1:], o)
-			}
-		}
-		return out
-	case []any:
-		out := slices.Clone(v)
-		if i, err := strconv.Atoi(path[0]); err == nil && i < len(out) {
-			out[i] = put(out[i], path[1:], o)
-		}
-		return out
-	}
-	return v
-}
-
 // lineOf returns the number of the line that i is on, from 1.
 func lineOf(text string, i int) int { return 1 + strings.Count(text[:i], "\n") }
-
-// An edit puts text in the place of what is between two offsets.
-type edit struct {
-	from, to int
-	text     string
-}
-
-// A group are the edits that one operation of a job takes.
-type group struct {
-	job   *job
-	edits []edit
-}
-
-// inOrder sorts edits, and reports whether there are some and none overlaps another.
-func inOrder(edits []edit) bool {
-	slices.SortStableFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
-	end := 0
-	for _, e := range edits {
-		if e.from < end || e.to < e.from {
-			return false
-		}
-		end = e.to
-	}
-	return len(edits) > 0
-}
-
-// join returns the edits of groups in the order of their places, and moves the jobs
-// on that they are of. Of two groups that touch, the second has to wait.
-func join(groups []group) []edit {
-	slices.SortStableFunc(groups, func(a, b group) int { return cmp.Compare(a.edits[0].from, b.edits[0].from) })
-	var all []edit
-	end := -1
-	for _, g := range groups {
-		if g.edits[0].from <= end {
-			continue
-		}
-		all = append(all, g.edits...)
-		for _, e := range g.edits {
-			end = max(end, e.to)
-		}
-		g.job.next++
-	}
-	return all
-}
-
-// perform returns text with the edits made.
-func perform(text string, edits []edit) string {
-	var b bytes.Buffer
-	copied := 0
-	for _, e := range edits {
-		b.WriteString(text[copied:e.from])
-		b.WriteString(e.text)
-		copied = e.to
-	}
-	b.WriteString(text[copied:])
-	return b.String()
-}

@@ -306,12 +306,63 @@ spec:
           {{- toYaml . | nindent 10 }}
           {{- end }}
         livenessProbe: {{ toYaml .Values.probe }}
+        env:
+          {{- range .Values.env }}
+          - {{ toJson . }}
+          {{- end }}
+      - name: proxy
+        image: envoy
+      - image: {{ .Values.agent }}
+        name: agent
+        command: {{ .Values.command }}
+        {{- with .Values.lifecycle }}
+        lifecycle:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+        {{- with .Values.mounts }}
+        volumeMounts: []
+        {{- end }}
+        args:
+        - a
+        {{- if .Values.debug }}
+        - {{ .Values.level }}
+        {{- end }}
+      nodeSelector:
+        os: {{ .Values.os }}
+        {{- if .Values.isLarge }}
+        size: large
+        {{- end }}
+      affinity:
+        x: y
+      {{- with .Values.host }}
+      host: {{ . }}
+      {{- end }}
 ---
 spec:
   tolerations: {{ .Values.tolerations }}
 `
+	lines := map[string]int{
+		"/spec/template/spec/containers/0": 12, "/spec/template/spec/containers/0/image": 13, "/spec/template/spec/containers/0/resources": 14,
+		"/spec/template/spec/containers/0/livenessProbe": 18, "/spec/template/spec/containers/0/env": 19,
+		"/spec/template/spec/containers/1": 23, "/spec/template/spec/containers/1/image": 24,
+		"/spec/template/spec/containers/2": 25, "/spec/template/spec/containers/2/command": 27,
+		"/spec/template/spec/nodeSelector": 40, "/spec/template/spec/nodeSelector/os": 41, "/spec/template/spec/affinity": 45,
+	}
 	for path, want := range map[string]string{
 		"/spec/template/spec/containers/0/resources/requests/cpu": "web.resources.requests.cpu",
+		"/spec/template/spec/containers/0/env/2":                  "env",
+		"/spec/template/spec/containers/0/env/2/value":            "env",
+		"/spec/template/spec/containers/1/env":                    "", // that of another container
+		"/spec/template/spec/containers/1/image":                  "",
+		"/spec/template/spec/containers/1/resources/limits":       "",
+		"/spec/template/spec/containers/2/image":                  "agent",
+		"/spec/template/spec/containers/2/command/0":              "command",
+		"/spec/template/spec/containers/2/lifecycle/preStop":      "lifecycle.preStop",
+		"/spec/template/spec/containers/2/volumeMounts/0":         "", // what it depends on is no list of them
+		"/spec/template/spec/containers/2/args/1":                 "",
+		"/spec/template/spec/nodeSelector/arch":                   "", // another key's
+		"/spec/template/spec/nodeSelector/os":                     "os",
+		"/spec/template/spec/affinity/nodeAffinity":               "", // what comes after it
 		"/spec/replicas":                                     "replicas",
 		"/metadata/labels/team":                              "",
 		"/spec/template/spec/containers/0/image":             "", // two values
@@ -319,11 +370,19 @@ spec:
 		"/spec/template/spec/containers/0/livenessProbe/tcp": "probe.tcp",
 		"/spec/template/spec/containers/0/command":           "",
 	} {
-		if got := splice.ValueFor([]byte(template), 1, path); got != want {
+		lineOf := func(steps int) int {
+			for at := splice.Steps(path)[:steps]; len(at) > 0; at = at[:len(at)-1] {
+				if line := lines["/"+strings.Join(at, "/")]; line > 0 {
+					return line
+				}
+			}
+			return 1
+		}
+		if got := splice.ValueFor([]byte(template), 1, path, lineOf); got != want {
 			t.Errorf("ValueFor(%q): %q, want %q", path, got, want)
 		}
 	}
-	if got := splice.ValueFor(nil, 7, "/spec/replicas"); got != "" {
+	if got := splice.ValueFor(nil, 7, "/spec/replicas", func(int) int { return 9 }); got != "" {
 		t.Errorf("ValueFor of no template: %q", got)
 	}
 }

@@ -88,6 +88,7 @@ func (n *node) index(step string) int {
 		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.kids) {
 			return i
 		}
+	default:
 	}
 	return -1
 }

@@ -216,7 +216,7 @@ func (g *generator) once(v any, depth int) any {
 			return slices.Insert(v, i, g.value(2))
 		case i == len(v):
 			return append(v, g.value(2))
-		case g.IntN(3) == 0:
+		case g.IntN(3) == 0: //nolint:gocritic // drawn anew
 			return slices.Delete(v, i, i+1)
 		}
 		v[i] = g.once(v[i], depth+1)

@@ -14,7 +14,6 @@ package splice
 
 import (
 	"errors"
-	"fmt"
 	"unicode/utf8"
 )
 
@@ -141,8 +140,3 @@ func apply(file []byte, jobs []*job) ([]byte, error) {
 // maxParsed is how many bytes are parsed for one file, those parsed again
 // included: about a quarter of a minute. An ordinary file takes ten times its size.
 const maxParsed = 256 << 20
-
-// at says that err is about a line.
-func at(line int, format string, args ...any) error {
-	return &Error{Line: line, Err: fmt.Errorf(format, args...)}
-}

@@ -20,7 +20,7 @@ type style struct {
 // styleOf returns the style of the object at n.
 func styleOf(text string, n *node, isJSON bool) style {
 	c := counts{steps: map[int]int{}, dashes: map[int]int{}}
-	c.count(text, n)
+	c.count(n)
 	s := style{json: isJSON, step: most(c.steps, 2), dashes: most(c.dashes, 0), single: c.single > c.double, eol: "\n", colon: ": ", comma: ", "}
 	if i := strings.IndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
 		s.eol = "\r\n"
@@ -42,7 +42,7 @@ type counts struct {
 	single, double int
 }
 
-func (c *counts) count(text string, n *node) {
+func (c *counts) count(n *node) {
 	for i, kid := range n.kids {
 		if n.kind == mapping && !n.flow && !kid.flow {
 			switch kid.kind {
@@ -50,12 +50,13 @@ func (c *counts) count(text string, n *node) {
 				c.steps[kid.col-n.col]++
 			case sequence:
 				c.dashes[kid.col-n.col]++
+			default:
 			}
 		}
 		if n.kind == mapping {
-			c.count(text, n.keys[i])
+			c.count(n.keys[i])
 		}
-		c.count(text, kid)
+		c.count(kid)
 	}
 	switch {
 	case n.style&yaml.SingleQuotedStyle != 0:

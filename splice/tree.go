@@ -200,7 +200,7 @@ func keyOf(y *yaml.Node) string {
 	switch strings.ToLower(y.Value) {
 	case "y", "n", "yes", "no", "on", "off", "true", "false":
 	default:
-		if !strings.Contains("+-.0123456789", y.Value[:1]) {
+		if !strings.ContainsAny(y.Value[:1], "+-.0123456789") {
 			return y.Value
 		}
 	}

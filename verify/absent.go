@@ -250,12 +250,12 @@ func remove(o object, path []any) {
 	for _, step := range path[:len(path)-1] {
 		switch s := step.(type) {
 		case string:
-			v = v.(object)[s] //nolint:forcetypeassert // fieldsOf has walked there
+			v = v.(object)[s] //nolint:errcheck // fieldsOf has walked there
 		case int:
-			v = v.([]any)[s] //nolint:forcetypeassert // fieldsOf has walked there
+			v = v.([]any)[s] //nolint:errcheck // fieldsOf has walked there
 		}
 	}
-	delete(v.(object), path[len(path)-1].(string)) //nolint:forcetypeassert // fieldsOf has walked there
+	delete(v.(object), path[len(path)-1].(string)) //nolint:errcheck // fieldsOf has walked there
 }
 
 func copyOf(o object) object {

@@ -1,107 +1,61 @@
 package verify
 
 import (
-	"encoding/xml"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lintel-policy/lintel/engine"
-)
-
-// The elements of JUnit's format that its readers agree on.
-type (
-	xmlSuites struct {
-		XMLName xml.Name   `xml:"testsuites"`
-		Suites  []xmlSuite `xml:"testsuite"`
-	}
-	xmlSuite struct {
-		Name     string    `xml:"name,attr"`
-		Tests    int       `xml:"tests,attr"`
-		Failures int       `xml:"failures,attr"`
-		Errors   int       `xml:"errors,attr"`
-		Skipped  int       `xml:"skipped,attr"`
-		Time     string    `xml:"time,attr"`
-		Cases    []xmlCase `xml:"testcase"`
-	}
-	xmlCase struct {
-		Name    string      `xml:"name,attr"`
-		Class   string      `xml:"classname,attr"`
-		File    string      `xml:"file,attr,omitempty"`
-		Line    int         `xml:"line,attr,omitempty"`
-		Time    string      `xml:"time,attr"`
-		Failure *xmlFailure `xml:"failure"`
-		Error   *xmlFailure `xml:"error"`
-		Skipped *struct{}   `xml:"skipped"`
-		Output  string      `xml:"system-out,omitempty"`
-	}
-	xmlFailure struct {
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
-	}
+	"github.com/lintel-policy/lintel/junit"
 )
 
 func writeJUnit(w io.Writer, results []*Result) error {
-	var all xmlSuites
+	all := junit.Results{Name: "lintel test"}
 	for _, r := range results {
-		all.Suites = append(all.Suites, r.xml())
+		all.Suites = append(all.Suites, r.suite())
 	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	if err := enc.Encode(all); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return all.Write(w)
 }
 
-// xml returns the suite of a policy: a case for each of its own, and one for each
+// suite returns the suite of a policy: a case for each of its own, and one for each
 // problem.
-func (r *Result) xml() xmlSuite {
-	s := xmlSuite{Name: r.Policy}
+func (r *Result) suite() *junit.Suite {
+	s := &junit.Suite{Name: r.Policy}
 	whole := time.Duration(0)
 	if r.Broken != nil {
-		s.Errors = 1
-		s.Cases = append(s.Cases, xmlCase{Name: "compile", Class: r.Policy, Time: "0.000", Error: newFailure(r.Broken.Error())})
+		s.Cases = append(s.Cases, junit.Case{Name: "compile", Class: r.Policy, Time: seconds(0), Error: newOutcome("", r.Broken.Error())})
 	}
 	for _, c := range r.Cases {
 		whole += c.Duration
-		x := xmlCase{Name: string(c.Kind) + " " + engine.Printable(c.Name), Class: r.Policy, File: c.File, Line: c.Line, Time: seconds(c.Duration), Output: printable(c.Output)}
-		switch {
-		case c.Failure != "":
-			s.Failures++
-			x.Failure = newFailure(c.Failure)
-		case c.Skipped:
-			s.Skipped++
-			x.Skipped = &struct{}{}
-		}
-		s.Cases = append(s.Cases, x)
+		s.Cases = append(s.Cases, c.junit(r.Policy))
 	}
 	for _, p := range r.Problems {
-		s.Failures++
-		s.Cases = append(s.Cases, xmlCase{Name: "proof: " + engine.Printable(p.Message), Class: r.Policy, File: p.File, Line: p.Line, Time: "0.000", Failure: newFailure(p.Message)})
+		s.Cases = append(s.Cases, junit.Case{Name: "proof: " + engine.Printable(p.Message), Class: r.Policy, Time: seconds(0), Failure: newOutcome(p.at(), p.Message)})
 	}
-	s.Tests, s.Time = len(s.Cases), seconds(whole)
+	s.Time = seconds(whole)
 	return s
 }
 
-func newFailure(text string) *xmlFailure {
-	first, _, _ := strings.Cut(text, "\n")
-	return &xmlFailure{Message: engine.Printable(first), Text: printable(text)}
+func (c Case) junit(policy string) junit.Case {
+	x := junit.Case{Name: string(c.Kind) + " " + engine.Printable(c.Name), Class: policy, Time: seconds(c.Duration)}
+	switch {
+	case c.Failure != "":
+		x.Failure = newOutcome(c.at()+": ", c.Failure)
+	case c.Skipped:
+		x.Skipped = &junit.Outcome{Message: "it is to be written"}
+	}
+	if c.Output != "" {
+		x.Output = &junit.Text{Text: engine.PrintableLines(c.Output)}
+	}
+	return x
 }
 
-// printable returns lines that XML can hold.
-func printable(text string) string {
-	lines := slices.Collect(strings.Lines(text))
-	for i, line := range lines {
-		lines[i] = engine.Printable(strings.TrimRight(line, "\r\n"))
-	}
-	return strings.Join(lines, "\n")
+// newOutcome returns an outcome whose text begins with the place that it is about,
+// for which the format has no attribute.
+func newOutcome(place, text string) *junit.Outcome {
+	first, _, _ := strings.Cut(text, "\n")
+	return &junit.Outcome{Message: engine.PrintableLines(first), Text: place + engine.PrintableLines(text)}
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }

@@ -61,7 +61,7 @@ func (r *runner) parse(sources []v1alpha1.Module) (map[string]*ast.Module, error
 		m, err := ast.ParseModuleWithOpts(s.Name, s.Rego, options)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, engine.RegoError(err)
 		case m == nil:
 			return nil, fmt.Errorf("%s: the module is empty", s.Name)
 		}
@@ -82,7 +82,7 @@ func (r *runner) run(ctx context.Context, cfg Config, watch *watcher) ([]Case, e
 		SetCoverageQueryTracer(watch)
 	results, err := tests.RunTests(ctx, nil)
 	if err != nil {
-		return nil, err
+		return nil, engine.RegoError(err)
 	}
 	var cases []Case
 	for t := range results {

@@ -78,7 +78,7 @@ func (s *sample) take(o resource.Object) error {
 		return err
 	}
 	if len(unknown) > 0 {
-		return fmt.Errorf("unknown field %q", unknown[0].Field)
+		return errors.New(unknown[0].Problem())
 	}
 	req, err := engine.NewRequest(read.JSON, defaultNamespace)
 	if err != nil {

@@ -89,7 +89,7 @@ func (p Problem) at() string {
 
 // indent writes each line of a text, for people.
 func indent(b *strings.Builder, by, text string) {
-	for line := range strings.Lines(text) {
-		b.WriteString(strings.TrimRight(by+engine.Printable(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "  ")), " ") + "\n")
+	for line := range strings.SplitSeq(engine.PrintableLines(text), "\n") {
+		b.WriteString(strings.TrimRight(by+line, " ") + "\n")
 	}
 }

@@ -59,6 +59,7 @@ type Result struct {
 // A Kind is that of a [Case].
 type Kind string
 
+// The kinds of cases.
 const (
 	Test       Kind = "test"
 	GoodSample Kind = "good sample"

@@ -178,28 +178,30 @@ broken  torn    it does not compile
 			reason: "A problem is a case that fails; what cannot be compiled is an error.",
 			format: "junit",
 			want: `<?xml version="1.0" encoding="UTF-8"?>
-<testsuites>
+<testsuites name="lintel test" tests="6" failures="3" errors="1">
   <testsuite name="probes" tests="2" failures="0" errors="0" skipped="1" time="0.002">
-    <testcase name="test test_a/x" classname="probes" file="probes_test.rego" line="3" time="0.002"></testcase>
-    <testcase name="test todo_test_b" classname="probes" file="probes_test.rego" line="9" time="0.000">
-      <skipped></skipped>
+    <testcase name="test test_a/x" classname="probes" time="0.002"></testcase>
+    <testcase name="test todo_test_b" classname="probes" time="0.000">
+      <skipped message="it is to be written"></skipped>
     </testcase>
   </testsuite>
   <testsuite name="owner" tests="3" failures="3" errors="0" skipped="0" time="0.000">
-    <testcase name="test test_\x1b[31m" classname="owner" file="owner_test.rego" line="3" time="0.000">
-      <failure message="line 4: got == want">line 4: got == want&#xA;  got: 1</failure>
-      <system-out>a\x1b[2J&#xA;b</system-out>
+    <testcase name="test test_\x1b[31m" classname="owner" time="0.000">
+      <failure message="line 4: got == want"><![CDATA[owner_test.rego:3: line 4: got == want
+  got: 1]]></failure>
+      <system-out><![CDATA[a\x1b[2J
+b]]></system-out>
     </testcase>
-    <testcase name="bad sample Pod web" classname="owner" file="bad.yaml" line="2" time="0.000">
-      <failure message="it is &lt;good&gt; &amp; fine">it is &lt;good&gt; &amp; fine</failure>
+    <testcase name="bad sample Pod web" classname="owner" time="0.000">
+      <failure message="it is &lt;good&gt; &amp; fine"><![CDATA[bad.yaml:2: it is <good> & fine]]></failure>
     </testcase>
-    <testcase name="proof: no test and no sample makes it fire" classname="owner" file="owner.rego" line="5" time="0.000">
-      <failure message="no test and no sample makes it fire">no test and no sample makes it fire</failure>
+    <testcase name="proof: no test and no sample makes it fire" classname="owner" time="0.000">
+      <failure message="no test and no sample makes it fire"><![CDATA[owner.rego:5: no test and no sample makes it fire]]></failure>
     </testcase>
   </testsuite>
   <testsuite name="torn" tests="1" failures="0" errors="1" skipped="0" time="0.000">
     <testcase name="compile" classname="torn" time="0.000">
-      <error message="torn.rego:3: rego_parse_error">torn.rego:3: rego_parse_error</error>
+      <error message="torn.rego:3: rego_parse_error"><![CDATA[torn.rego:3: rego_parse_error]]></error>
     </testcase>
   </testsuite>
 </testsuites>

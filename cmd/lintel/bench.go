@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,12 +44,7 @@ Exit code 0: measured; 1: slower than --fail-above allows; 2: could not measure.
   lintel bench deploy/ -p ./policies --time 5s
   lintel bench -p ./policies -o json > before.json
   lintel bench -p ./policies --compare before.json --fail-above 1.5`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if slices.Contains(args, "") {
-				return errors.New("a path is empty")
-			}
-			return nil
-		},
+		Args: somePaths(""),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
@@ -117,30 +110,23 @@ func (c *benchCommand) check() error {
 		return fmt.Errorf("--fail-above %v: not above 0", c.failAbove)
 	case c.failAbove > 0 && c.compare == "":
 		return errors.New("--fail-above is given without --compare")
-	case c.output != "text" && c.output != "json":
-		return fmt.Errorf("format %q is unknown: it is one of %q", c.output, []string{"text", "json"})
 	}
-	return nil
+	return checkFormat(c.output)
 }
+
+// maxSaved is far more than any saved run has, in bytes.
+const maxSaved = 16 << 20
 
 // saved reads the run to compare with, nil if there is none.
 func (c *benchCommand) saved() (*measure.Report, error) {
 	if c.compare == "" {
 		return nil, nil
 	}
-	info, err := os.Stat(c.compare)
+	data, err := readRegular(c.compare, maxSaved)
 	if err != nil {
-		return nil, fmt.Errorf("--compare: %w", err)
+		return nil, fmt.Errorf("--compare %s: %w", c.compare, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("--compare: %s is no regular file", c.compare)
-	}
-	f, err := os.Open(c.compare)
-	if err != nil {
-		return nil, fmt.Errorf("--compare: %w", err)
-	}
-	defer f.Close()
-	saved, err := measure.Read(f)
+	saved, err := measure.Read(data)
 	if err != nil {
 		return nil, fmt.Errorf("--compare %s: %w", c.compare, err)
 	}

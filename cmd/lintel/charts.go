@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
@@ -25,7 +26,8 @@ func (c *chartFlags) add(cmd *cobra.Command) {
 }
 
 // read returns how files are read, for objects in a namespace.
-func (c *chartFlags) read(s streams, namespace string) (resource.Options, error) {
+// The samples of policies that are folders are no objects of theirs.
+func (c *chartFlags) read(s streams, namespace string, policies []string) (resource.Options, error) {
 	if name := c.options.Release; name != "" {
 		if err := chartutil.ValidateReleaseName(name); err != nil {
 			return resource.Options{}, fmt.Errorf("release %q: is no name that helm takes", name)
@@ -37,7 +39,21 @@ func (c *chartFlags) read(s streams, namespace string) (resource.Options, error)
 	}
 	charts := c.options
 	charts.Renderer = []string{program, renderCommand}
-	return resource.Options{Stdin: s.in, Namespace: namespace, Charts: charts}, nil
+	return resource.Options{Stdin: s.in, Namespace: namespace, Charts: charts, Policies: folders(policies)}, nil
+}
+
+// unused returns the warning that values were given and no chart takes them.
+func (c *chartFlags) unused(found resource.Result) []string {
+	o := c.options
+	if len(o.Values)+len(o.Set)+len(o.SetString) == 0 || len(found.Errors) > 0 {
+		return nil
+	}
+	for i := range found.Objects {
+		if strings.HasPrefix(found.Objects[i].Rendered, "chart ") {
+			return nil
+		}
+	}
+	return []string{"values are given, and no chart is in what was named"}
 }
 
 // renderCommand is the command that check runs for each chart.

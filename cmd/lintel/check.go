@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
-	"slices"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,8 +36,8 @@ skipped. A Terraform plan in JSON is known by what is in it, and each resource t
 it plans is judged.
 
 A folder with a Chart.yaml, and a .tgz that is named, is a Helm chart. It is
-rendered as helm template does it, with --values, --set and --set-string, and
-nothing in it is read by itself. Each chart of the run gets the same values.
+rendered as helm template does it, with --values, --set and --set-string, and its
+templates are not read by themselves. Each chart of the run gets the same values.
 
 A folder with a kustomization is built as kubectl apply -k does it, and the files
 that it is made of are not read by themselves; nor are bases and components that
@@ -65,15 +64,7 @@ not tell.`,
   lintel check deploy/ --baseline lintel-baseline.json
   terraform show -json plan.out | lintel check -
   lintel check deploy/ -n shop --namespace-labels team=checkout,environment=production`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New(`no path is given: name files or folders, or "-" for standard input`)
-			}
-			if slices.Contains(args, "") {
-				return errors.New("a path is empty")
-			}
-			return nil
-		},
+		Args: somePaths(`no path is given: name files or folders, or "-" for standard input`),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given, err := c.place.read(cmd)
 			if err != nil {
@@ -93,7 +84,7 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	if err := c.out.prepare(c.streams.out); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}
@@ -103,10 +94,14 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 		return err
 	}
 	j := &judge{policies: policies, now: time.Now(), namespace: c.place.namespace, labels: given, progress: startProgress(c.streams.err)}
-	r, err := j.judge(ctx, resource.Load(ctx, opts, paths...))
+	found := resource.Load(ctx, opts, paths...)
+	r, err := j.judge(ctx, found)
 	j.progress.stop()
 	if err != nil {
 		return err
+	}
+	for _, text := range append(c.charts.unused(found), nothing(found, paths)...) {
+		r.Warnings = append(r.Warnings, report.Note{Message: text})
 	}
 	written := c.out.write(r, c.streams.out)
 	concluded := c.conclude(r)
@@ -115,6 +110,20 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 		return errUntold
 	}
 	return concluded
+}
+
+// nothing returns the warning that folders hold nothing to judge: in a pipeline, one
+// whose files have moved would pass for a clean one. A plan may well plan nothing.
+func nothing(found resource.Result, paths []string) []string {
+	if len(found.Objects)+len(found.Errors) > 0 {
+		return nil
+	}
+	for _, path := range paths {
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			return nil
+		}
+	}
+	return []string{"nothing was judged, as no object is in what was named"}
 }
 
 // conclude tells of errors and warnings, and returns what the exit code is made of.

@@ -14,7 +14,7 @@ func newCompletion() *cobra.Command {
   lintel completion zsh > "${fpath[1]}/_lintel"
   lintel completion fish > ~/.config/fish/completions/lintel.fish`,
 		ValidArgs:             []string{"bash", "zsh", "fish", "powershell"},
-		Args:                  cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:                  cobra.MatchAll(named("name a shell: bash, zsh, fish or powershell"), cobra.OnlyValidArgs),
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root, out := cmd.Root(), cmd.OutOrStdout()

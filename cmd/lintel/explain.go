@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lintel-policy/lintel/engine"
-	"github.com/lintel-policy/lintel/report"
 	"github.com/lintel-policy/lintel/resource"
 )
 
@@ -43,7 +41,8 @@ Exit code 0: explained; 2: could not be.`,
   lintel explain -f deploy.yaml
   lintel explain probes resources -f deploy.yaml
   lintel explain -f deploy.yaml -n shop -p ./policies -o json`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+		ValidArgsFunction: c.complete,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
 	}
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	cmd.Flags().StringArrayVarP(&c.files, "file", "f", nil, "`file` with objects to explain the verdict on; \"-\" is standard input; repeatable")
@@ -68,10 +67,10 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	if err := policies.know(names); err != nil {
+	if err := know(names, policies.names(), policies.broken); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}
@@ -93,15 +92,28 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	return nil
 }
 
-// know returns an error for a name that is no policy's.
-func (l *loaded) know(names []string) error {
-	var known []string
-	for _, p := range l.set.Policies() {
-		known = append(known, p.Name)
+// complete offers the names of policies that were not typed yet.
+func (c *explainCommand) complete(_ *cobra.Command, typed []string, _ string) ([]string, cobra.ShellCompDirective) {
+	slices.Sort(c.policies) // cobra reads the flags of a line that it completes twice
+	policies, err := loadPolicies(slices.Compact(c.policies))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
 	}
+	var names []string
+	for _, p := range policies.set.Policies() {
+		if !slices.Contains(typed, p.Name) {
+			names = append(names, cobra.CompletionWithDesc(p.Name, p.Title))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// know returns an error for the first name that is none of the known policies', with
+// those of policies that are broken, of which it may be one.
+func know(names, known []string, broken []error) error {
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("policy %q is unknown: there are %q", name, known)
+			return errors.Join(append(broken, errUnknownPolicy(name, known))...)
 		}
 	}
 	return nil
@@ -141,7 +153,7 @@ func (j *judge) explainOne(ctx context.Context, c candidate, s *surroundings, na
 	o.Passed = passed
 	for _, x := range all {
 		if len(names) == 0 || slices.Contains(names, x.Policy.Name) {
-			o.Policies = append(o.Policies, newExplained(x, func(p engine.Path) report.Source { return c.at(p) }))
+			o.Policies = append(o.Policies, newExplained(x, c.at))
 		}
 	}
 	return o, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -50,30 +51,26 @@ func (c *explainCommand) explainPolicies(names []string) error {
 	if err != nil {
 		return err
 	}
+	known := make([]string, len(pages))
+	for i, p := range pages {
+		known[i] = p.Name
+	}
+	if err := know(names, known, broken); err != nil {
+		return err
+	}
 	var m manual
 	for _, name := range names {
-		i := slices.IndexFunc(pages, func(p policies.Page) bool { return p.Name == name })
-		if i < 0 {
-			return unknownPolicy(name, pages)
-		}
-		m.Policies = append(m.Policies, newManualPage(pages[i]))
+		m.Policies = append(m.Policies, newManualPage(pages[slices.Index(known, name)]))
 	}
 	if err := writeAs(c.streams.out, c.output, m, m.text); err != nil {
 		return err
 	}
-	for _, err := range broken {
-		complain(c.streams.err, err.Error())
-	}
-	if len(broken) > 0 {
-		return errUntold
-	}
-	return nil
+	return complainOf(broken, c.streams.err)
 }
 
-func unknownPolicy(name string, pages []policies.Page) error {
-	known := make([]string, len(pages))
-	for i, p := range pages {
-		known[i] = p.Name
+func errUnknownPolicy(name string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("policy %q is unknown: there are none", name)
 	}
 	return fmt.Errorf("policy %q is unknown: there are %q", name, known)
 }
@@ -99,11 +96,7 @@ func newManualPage(p policies.Page) manualPage {
 func manualRules(rules []engine.RuleInfo) []manualRule {
 	all := []manualRule{}
 	for _, r := range rules {
-		title := r.Title
-		if title == "" {
-			title = r.Name
-		}
-		all = append(all, manualRule{title, strings.Join(strings.Fields(r.Description), " ")})
+		all = append(all, manualRule{cmp.Or(r.Title, r.Name), strings.Join(strings.Fields(r.Description), " ")})
 	}
 	return all
 }
@@ -202,7 +195,7 @@ func paragraph(b *strings.Builder, lead, text string) {
 }
 
 func indent(b *strings.Builder, lead, text string) {
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(b, "%s%s\n", lead, engine.Printable(line))
+	for line := range strings.SplitSeq(engine.PrintableLines(text), "\n") {
+		fmt.Fprintf(b, "%s%s\n", lead, line)
 	}
 }

@@ -11,29 +11,40 @@ import (
 	"syscall"
 )
 
-// readRegular reads a regular file of at most a size. It does not wait for what is
-// no regular file.
+// readRegular reads a regular file of at most a size.
 func readRegular(name string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	data, _, err := readOpened(func(flag int) (*os.File, error) { return os.OpenFile(name, flag, 0) }, most)
+	return data, err
+}
+
+// readRegularIn reads a regular file of a folder, of at most a size, and says which
+// file it was.
+func readRegularIn(folder *os.Root, name string, most int64) ([]byte, fs.FileInfo, error) {
+	return readOpened(func(flag int) (*os.File, error) { return folder.OpenFile(name, flag, 0) }, most)
+}
+
+// readOpened reads what is opened. It does not wait for what is no regular file.
+func readOpened(open func(flag int) (*os.File, error), most int64) ([]byte, fs.FileInfo, error) {
+	f, err := open(os.O_RDONLY | syscall.O_NONBLOCK)
 	if err != nil {
-		return nil, reason(err)
+		return nil, nil, reason(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, reason(err)
+		return nil, nil, reason(err)
 	case !info.Mode().IsRegular():
-		return nil, errNotRegular
+		return nil, nil, errNotRegular
 	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	switch {
 	case err != nil:
-		return nil, reason(err)
+		return nil, nil, reason(err)
 	case int64(len(data)) > most:
-		return nil, fmt.Errorf("it is larger than %d MiB", most>>20)
+		return nil, nil, fmt.Errorf("it is larger than %d MiB", most>>20)
 	}
-	return data, nil
+	return data, info, nil
 }
 
 var errNotRegular = errors.New("it is no regular file")

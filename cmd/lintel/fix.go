@@ -42,17 +42,12 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 		Example: `  lintel fix --diff deploy/
   lintel fix deploy/ service.yaml -n shop
   kubectl get deployment web -o yaml | lintel fix - > web.yaml`,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case len(args) == 0:
-				return errors.New(`no path is given: name files or folders, or "-" for standard input`)
-			case slices.Contains(args, ""):
-				return errors.New("a path is empty")
-			case slices.Contains(args, "-") && len(args) > 1:
+		Args: cobra.MatchAll(somePaths(`no path is given: name files or folders, or "-" for standard input`), func(_ *cobra.Command, args []string) error {
+			if slices.Contains(args, "-") && len(args) > 1 {
 				return errors.New(`"-" goes with no other path: what it makes goes to standard output`)
 			}
 			return nil
-		},
+		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given, err := c.place.read(cmd)
 			if err != nil {
@@ -69,7 +64,7 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 }
 
 func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]string) error {
-	opts, err := c.charts.read(c.streams, c.place.namespace)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
 	if err != nil {
 		return err
 	}

@@ -160,15 +160,23 @@ func TestHints(t *testing.T) {
 	template := filepath.Join(chart, "templates", "web.yaml")
 	must(os.MkdirAll(filepath.Dir(template), 0o755))
 	must(os.WriteFile(template, []byte("# web\napiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    resources: {{- toYaml .Values.resources | nindent 6 }}\n"), 0o600))
-	inner := filepath.Join(chart, "charts", "db", "templates", "db.yaml")
-	must(os.MkdirAll(filepath.Dir(inner), 0o755))
-	must(os.WriteFile(inner, []byte("\napiVersion: v1\nmetadata:\n  labels: {{ toJson .Values.labels }}\n"), 0o600))
+	inside := func(chart, inner string) string {
+		path := filepath.Join(chart, inner, "templates", "map.yaml")
+		must(os.MkdirAll(filepath.Dir(path), 0o755))
+		must(os.WriteFile(path, []byte("\napiVersion: v1\nmetadata:\n  labels: {{ toJson .Values.labels }}\n"), 0o600))
+		return path
+	}
+	inner := inside(chart, "charts/db")
+	aliased, twice := inside(chart, "charts/store"), inside(chart, "charts/cache")
+	must(os.WriteFile(filepath.Join(chart, "Chart.yaml"), []byte("dependencies:\n- {name: store, alias: main}\n- {name: cache}\n- {name: cache, alias: sessions}\n"), 0o600))
 	object := []byte(`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "web"}]}}`)
 	for name, tc := range map[string]struct {
 		rendered, file, path, want string
 	}{
 		"Value":         {"chart " + chart, template, "/spec/containers/0/resources/requests/cpu", "set resources.requests.cpu in " + chart + "/values.yaml"},
 		"Subchart":      {"chart " + chart, inner, "/metadata/labels/team", "set db.labels.team in " + chart + "/values.yaml"},
+		"Alias":         {"chart " + chart, aliased, "/metadata/labels/team", "set main.labels.team in " + chart + "/values.yaml"},
+		"Twice":         {"chart " + chart, twice, "/metadata/labels/team", "change metadata.labels.team in the template"},
 		"Template":      {"chart " + chart, template, "/metadata/labels", "change metadata.labels in the template"},
 		"NoTemplate":    {"chart " + chart, "nowhere/x.yaml", "/metadata/labels", "change metadata.labels in the template"},
 		"Kustomization": {"kustomization ./prod", "base/web.yaml", "/metadata/labels", "change metadata.labels in the base, or with a patch in the kustomization"},
@@ -232,7 +240,7 @@ func TestFixLeavesRendered(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &fixer{judge: &judge{policies: policies, namespace: "default"}, seen: map[any]bool{}}
-	f.take(nil, "prod", resource.Result{Objects: []resource.Object{o}})
+	f.take(nil, resource.Result{Objects: []resource.Object{o}})
 	if _, err := f.fix(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,9 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
-	"golang.org/x/term"
 
 	"github.com/lintel-policy/lintel/engine"
 )
@@ -30,11 +27,6 @@ func (c *fixCommand) show(changed []*fixFile) error {
 		}
 	}
 	return nil
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // forTerminal returns text without what moves a cursor or changes the direction of

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
-
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/report"
 	"github.com/lintel-policy/lintel/resource"
@@ -46,20 +44,35 @@ func (f *fixer) load(ctx context.Context, opts resource.Options, paths []string)
 	if paths[0] == "-" {
 		return f.loadStream(opts.Stdin)
 	}
+	opened := map[string]*os.Root{}
 	for _, path := range paths {
 		folder, err := f.openFolder(path)
 		if err != nil {
 			folder = nil // the walk says what is wrong with it
 		}
-		err = resource.Walk(ctx, opts, []string{path}, func(r resource.Result) error {
-			f.take(folder, path, r)
-			return nil
-		})
-		if err != nil {
-			return err
+		opened[path] = folder
+	}
+	// All at once: what a kustomization uses may be in another path.
+	return resource.Walk(ctx, opts, paths, func(r resource.Result) error {
+		f.take(opened, r)
+		return nil
+	})
+}
+
+// pathOf returns the path that a file was found at: itself, or the longest of the
+// folders that it is in.
+func pathOf(file string, opened map[string]*os.Root) string {
+	if _, named := opened[file]; named {
+		return file
+	}
+	found := ""
+	for path := range opened {
+		inner, err := filepath.Rel(path, file)
+		if err == nil && inner != "." && filepath.IsLocal(inner) && len(path) >= len(found) {
+			found = path
 		}
 	}
-	return nil
+	return found
 }
 
 func (f *fixer) loadStream(in io.Reader) error {
@@ -99,7 +112,7 @@ func (f *fixer) openFolder(path string) (*os.Root, error) {
 // take takes up what was read: the objects of one file, or those that a chart or a
 // kustomization makes and the files beside them. Of a file with several names the
 // objects are taken once.
-func (f *fixer) take(folder *os.Root, path string, r resource.Result) {
+func (f *fixer) take(opened map[string]*os.Root, r resource.Result) {
 	f.found.Errors = append(f.found.Errors, r.Errors...)
 	for from := 0; from < len(r.Objects); {
 		to := from + 1
@@ -112,7 +125,8 @@ func (f *fixer) take(folder *os.Root, path string, r resource.Result) {
 			f.found.Objects = append(f.found.Objects, objects...)
 			continue
 		}
-		file := f.open(folder, path, objects, r.Errors)
+		path := pathOf(objects[0].File, opened)
+		file := f.open(opened[path], path, objects, r.Errors)
 		if file.info != nil {
 			id := identityOf(file.info)
 			if id != nil && f.seen[id] {
@@ -248,78 +262,6 @@ func policiesOf(o *report.Object) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// operations returns the patch of an object as its file has it that has the effect
-// of patches of the object with defaults.
-func operations(o resource.Object, patches []report.Patch) ([]splice.Operation, error) {
-	defaulted, _, err := resource.Default(o)
-	if err != nil {
-		return nil, err
-	}
-	want := defaulted.JSON
-	for _, p := range patches {
-		if want, err = patchJSON(want, p.JSON); err != nil {
-			return nil, err
-		}
-	}
-	return rewrite(o, defaulted.JSON, want)
-}
-
-// maxRewrites is how often what is to be written is compared with what is wanted.
-// What a patch keeps from being set by itself is written in a second round.
-const maxRewrites = 3
-
-var errByItself = errors.New("what it is to become cannot be written: the API server sets something else by itself")
-
-// rewrite returns the patch of an object after which it is to the API server what is
-// wanted. A default that a patch changes the source of, such as a selector that is
-// taken from the labels of a template, is written as it was.
-func rewrite(o resource.Object, defaulted, want []byte) ([]splice.Operation, error) {
-	full, err := withDefaults(o, want)
-	if err != nil {
-		return nil, err
-	}
-	made := o.JSON
-	for range maxRewrites {
-		ops, err := splice.Diff(made, defaulted, want)
-		if err != nil {
-			return nil, err
-		}
-		data, err := json.Marshal(ops)
-		if err != nil {
-			return nil, err
-		}
-		if made, err = patchJSON(made, data); err != nil {
-			return nil, err
-		}
-		if defaulted, err = withDefaults(o, made); err != nil {
-			return nil, err
-		}
-		if splice.Equal(defaulted, full) {
-			return splice.Diff(o.JSON, o.JSON, made)
-		}
-		want = full
-	}
-	return nil, errByItself
-}
-
-// withDefaults returns a state of an object as it is to the API server.
-func withDefaults(o resource.Object, state []byte) ([]byte, error) {
-	o.JSON = state
-	o, _, err := resource.Default(o)
-	return o.JSON, err
-}
-
-func patchJSON(object, patch []byte) ([]byte, error) {
-	p, err := jsonpatch.DecodePatch(patch)
-	if err == nil {
-		object, err = p.Apply(object)
-	}
-	if err != nil {
-		return nil, errors.New("the patch does not fit the object")
-	}
-	return object, nil
 }
 
 // apply changes the texts of files, and reports whether one was changed.

@@ -2,17 +2,14 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/resource"
@@ -42,7 +39,7 @@ func openFile(folder *os.Root, name, path string) (*fixFile, error) {
 	if f.name, err = resolve(folder, name); err != nil {
 		return nil, err
 	}
-	if f.before, f.info, err = readFile(folder, f.name); err != nil {
+	if f.before, f.info, err = readRegularIn(folder, f.name, resource.MaxFile); err != nil {
 		return nil, err
 	}
 	f.now = f.before
@@ -62,7 +59,7 @@ func resolve(folder *os.Root, name string) (string, error) {
 		info, err := folder.Lstat(name)
 		switch {
 		case err != nil:
-			return "", pathless(err)
+			return "", reason(err)
 		case info.Mode()&fs.ModeSymlink == 0 && os.SameFile(info, wanted):
 			return name, nil
 		case info.Mode()&fs.ModeSymlink == 0:
@@ -82,39 +79,6 @@ var (
 	errChanged = errors.New("it was changed by someone else meanwhile")
 )
 
-// readFile reads a regular file.
-func readFile(folder *os.Root, name string) ([]byte, fs.FileInfo, error) {
-	file, err := folder.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, pathless(err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, nil, pathless(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, errors.New("it is no regular file")
-	}
-	data, err := io.ReadAll(io.LimitReader(file, resource.MaxFile+1))
-	if err != nil {
-		return nil, nil, pathless(err)
-	}
-	if len(data) > resource.MaxFile {
-		return nil, nil, fmt.Errorf("it is larger than %d MiB", resource.MaxFile>>20)
-	}
-	return data, info, nil
-}
-
-// pathless strips the path from an error of package os.
-func pathless(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
-}
-
 // write puts the file in the place of the one that was read, whole or not at all,
 // unless that has changed meanwhile.
 func (f *fixFile) write() error {
@@ -124,10 +88,10 @@ func (f *fixFile) write() error {
 	if linksOf(f.info) > 1 {
 		return errors.New("it has several names (hard links), of which only one would be changed")
 	}
-	temp := filepath.Join(filepath.Dir(f.name), "."+filepath.Base(f.name)+".lintel-"+rand.Text())
+	temp := besides(f.name)
 	file, err := f.folder.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("make a file beside it: %w", pathless(err))
+		return fmt.Errorf("make a file beside it: %w", reason(err))
 	}
 	err = f.fill(file)
 	if err == nil {
@@ -159,7 +123,7 @@ func (f *fixFile) fill(file *os.File) error {
 		err = closing
 	}
 	if err != nil {
-		return fmt.Errorf("write a file beside it: %w", pathless(err))
+		return fmt.Errorf("write a file beside it: %w", reason(err))
 	}
 	return nil
 }
@@ -170,7 +134,7 @@ func (f *fixFile) unchanged() error {
 	if err != nil || !os.SameFile(info, f.info) || info.Size() != f.info.Size() || !info.ModTime().Equal(f.info.ModTime()) {
 		return errChanged
 	}
-	if data, _, err := readFile(f.folder, f.name); err != nil || !bytes.Equal(data, f.before) {
+	if data, _, err := readRegularIn(f.folder, f.name, resource.MaxFile); err != nil || !bytes.Equal(data, f.before) {
 		return errChanged
 	}
 	return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"runtime"
 	"sync"
@@ -97,7 +96,7 @@ func (j *judge) prepare(o resource.Object) candidate {
 	c.Object, warnings, c.err = resource.Default(o)
 	for _, w := range warnings {
 		c.warnings = append(c.warnings, report.Note{
-			Source: report.Source{File: w.File, Line: w.Line}, Message: fmt.Sprintf("unknown field %q", w.Field),
+			Source: report.Source{File: w.File, Line: w.Line}, Message: w.Problem(),
 		})
 	}
 	if c.err != nil {

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,33 +21,19 @@ type outputs struct {
 	baseline     string // name of the file; "" without one
 
 	targets []target
+	formats []report.Format  // of the targets
 	before  *report.Baseline // nil without one
 	fails   report.FailOn
-}
-
-// A target is one format and the file that it goes to.
-type target struct {
-	format report.Format
-	file   string // "" is standard output
 }
 
 // flags adds the flags.
 func (o *outputs) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	standard := report.Formats()[0]
-	flags.StringArrayVarP(&o.given, "output", "o", []string{standard},
-		"`format[=file]` of the output: "+strings.Join(report.Formats(), ", ")+"; without a file on standard output; repeatable")
-	cmd.Flag("output").DefValue = standard
+	targetsFlag(cmd, &o.given, report.Formats())
 	flags.BoolVar(&o.noFix, "no-fix", false, "leave out of text how to put violations right")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "have text say nothing where nothing is denied or warned about")
 	flags.StringVar(&o.failOn, "fail-on", report.FailOns()[0], "which `enforcement` of a violation makes the exit code 1: "+strings.Join(report.FailOns(), ", "))
 	flags.StringVar(&o.baseline, "baseline", "", "`file` of old findings, which fail nothing; -o baseline=FILE writes one")
-	must(cmd.RegisterFlagCompletionFunc("output", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if strings.Contains(typed, "=") {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		return report.Formats(), cobra.ShellCompDirectiveNoFileComp
-	}))
 	complete(cmd, "fail-on", report.FailOns()...)
 }
 
@@ -66,46 +49,20 @@ func (o *outputs) prepare(stdout io.Writer) error {
 			return err
 		}
 	}
-	for _, given := range o.given {
-		if err := o.add(given, stdout); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// add adds the target that one value of the flag names.
-func (o *outputs) add(given string, stdout io.Writer) error {
-	name, file, named := strings.Cut(given, "=")
-	if named && file == "" {
-		return fmt.Errorf("output %q names no file", given)
-	}
-	if file == "-" {
-		file = ""
-	}
-	if file != "" {
-		file = filepath.Clean(file)
-	}
-	if slices.ContainsFunc(o.targets, func(t target) bool { return t.file == file }) {
-		if file == "" {
-			return errors.New("two outputs go to standard output: give one of them a file, as in -o sarif=lintel.sarif")
-		}
-		return fmt.Errorf("two outputs go to %s", file)
+	if o.targets, err = readTargets(o.given, report.Formats()); err != nil {
+		return err
 	}
 	folder, _ := os.Getwd() // without it, SARIF does not say it
 	b, _ := readBuild()     // without it, SARIF does not say it
-	format, err := report.New(name, report.Config{
-		Colour: file == "" && wantsColour(stdout), NoFix: o.noFix, Quiet: o.quiet, Folder: folder, Version: b.Version,
-	})
-	if err != nil {
-		return err
-	}
-	if file != "" {
-		if err := canReplace(file); err != nil {
+	for _, t := range o.targets {
+		format, err := report.New(t.format, report.Config{
+			Colour: t.file == "" && wantsColour(stdout), NoFix: o.noFix, Quiet: o.quiet, Folder: folder, Root: os.Getenv("GITHUB_WORKSPACE"), Version: b.Version,
+		})
+		if err != nil {
 			return err
 		}
+		o.formats = append(o.formats, format)
 	}
-	o.targets = append(o.targets, target{format, file})
 	return nil
 }
 
@@ -117,21 +74,8 @@ func (o *outputs) write(r *report.Report, stdout io.Writer) error {
 		o.before.Compare(r)
 	}
 	var errs []error
-	for _, t := range o.targets {
-		if t.file == "" {
-			if err := t.format.Write(stdout, r); err != nil {
-				errs = append(errs, fmt.Errorf("write results: %w", err))
-			}
-			continue
-		}
-		var buf bytes.Buffer
-		err := t.format.Write(&buf, r)
-		if err == nil {
-			err = replaceFile(t.file, buf.Bytes())
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("write %s: %w", t.file, err))
-		}
+	for i, t := range o.targets {
+		errs = append(errs, t.write(stdout, func(w io.Writer) error { return o.formats[i].Write(w, r) }))
 	}
 	return errors.Join(errs...)
 }

@@ -60,7 +60,7 @@ func newPoliciesList(s streams) *cobra.Command {
 		Long:  "List policies with what they are enforced as and which kinds they match.",
 		Example: `  lintel policies list
   lintel policies list -p ./policies -o json`,
-		Args: cobra.NoArgs,
+		Args: noCommand,
 		RunE: func(*cobra.Command, []string) error {
 			p, err := loadPolicies(from)
 			if err != nil {
@@ -73,7 +73,7 @@ func newPoliciesList(s streams) *cobra.Command {
 			return p.complain(s.err)
 		},
 	}
-	policiesFlag(cmd, &from, "embedded")
+	policiesFlag(cmd, &from, fromEmbedded)
 	outputFlag(cmd, &output)
 	return cmd
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -162,9 +161,10 @@ func differences(have, want map[string]string) []string {
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Keys(names), strings.Compare)
+	return slices.Sorted(maps.Keys(names))
 }
 
+// write writes or removes the pages of these names.
 func write(root *os.Root, want map[string]string, names []string) error {
 	for _, name := range names {
 		text, ok := want[name]
@@ -174,8 +174,9 @@ func write(root *os.Root, want map[string]string, names []string) error {
 			}
 			continue
 		}
-		if err := root.WriteFile(name, []byte(text), 0o644); err != nil { //nolint:gosec // pages are there for everybody
-			return fmt.Errorf("write page: %w", err)
+		file := filepath.Join(root.Name(), name)
+		if err := replaceFile(file, []byte(text)); err != nil { // a half page would not be known for one
+			return fmt.Errorf("write %s: %w", file, err)
 		}
 	}
 	return nil

@@ -20,7 +20,8 @@ there already is never overwritten.
 NAME has small letters, digits and "-".`,
 		Example: `  lintel policies new pull-secrets --dir ./policies
   lintel test ./policies/pull-secrets`,
-		Args: cobra.ExactArgs(1),
+		Args:              named(`name the policy, as in "lintel policies new pull-secrets"`),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, args []string) error {
 			made, err := policies.New(dir, args[0])
 			for _, file := range made {

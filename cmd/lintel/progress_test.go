@@ -31,7 +31,7 @@ func (s *screen) String() string {
 
 func TestProgress(t *testing.T) {
 	t.Parallel()
-	const clear = "\r\x1b[K"
+	const cleared = "\r\x1b[K"
 	synctest.Test(t, func(t *testing.T) {
 		s := &screen{}
 		p := newProgress(s)
@@ -46,7 +46,7 @@ func TestProgress(t *testing.T) {
 		}
 		time.Sleep(progressEvery)
 		p.stop()
-		want := clear + "reading files" + clear + "checked 1,012 of 12,345 objects" + clear
+		want := cleared + "reading files" + cleared + "checked 1,012 of 12,345 objects" + cleared
 		if got := s.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}

@@ -47,7 +47,7 @@ func TestRecording(t *testing.T) {
 	client := insecure()
 	for _, body := range secretive() {
 		for _, path := range []string{"/mutate", "/validate/deny", "/validate/warn"} {
-			res, err := client.Post("https://"+webhook+path, "application/json", strings.NewReader(body)) //nolint:noctx // it ends with the test
+			res, err := client.Post("https://"+webhook+path, "application/json", strings.NewReader(body))
 			must(err)
 			answer, err := io.ReadAll(res.Body)
 			must(err)

@@ -51,15 +51,7 @@ Exit code 0: nothing is newly denied; 1: something is; 2: could not tell.`,
   lintel replay replica-a/ replica-b/ -p embedded -p ./stricter --examples 20
   lintel replay reviews.jsonl -p ./policies --at 2027-01-15T00:00:00Z
   lintel replay captured.json -p ./new --baseline-policies ./old -o json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New(`no file is given: name recorded reviews, or "-" for standard input`)
-			}
-			if slices.Contains(args, "") {
-				return errors.New("a path is empty")
-			}
-			return nil
-		},
+		Args: somePaths(`no file is given: name recorded reviews, or "-" for standard input`),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
@@ -122,8 +114,8 @@ func (c *replayCommand) options() (replay.Options, error) {
 	if c.examples < 0 || c.examples > maxExamples {
 		return opts, fmt.Errorf("--examples %d: not between 0 and %d", c.examples, maxExamples)
 	}
-	if c.output != "text" && c.output != "json" {
-		return opts, fmt.Errorf("format %q is unknown: it is one of %q", c.output, []string{"text", "json"})
+	if err := checkFormat(c.output); err != nil {
+		return opts, err
 	}
 	if c.at != "" {
 		var err error

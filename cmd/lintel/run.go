@@ -59,12 +59,13 @@ func exitCode(err error, stderr io.Writer) int {
 
 // complain writes text, which may have several lines, to standard error.
 func complain(stderr io.Writer, text string) {
-	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		fmt.Fprintf(stderr, "%s%s\n", errorsPrefix, engine.Printable(strings.ReplaceAll(line, "\t", "  ")))
+	for line := range strings.SplitSeq(engine.PrintableLines(text), "\n") {
+		fmt.Fprintf(stderr, "%s%s\n", errorsPrefix, line)
 	}
 }
 
 func newRoot(s streams) *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "lintel",
 		Short: "Hold Kubernetes objects to policies written in Rego",
@@ -76,12 +77,18 @@ could not tell, whatever else it found.`,
 		Example: `  lintel check deploy/
   kubectl get deployment web -o yaml | lintel check -
   lintel serve --kubeconfig ~/.kube/config -p embedded`,
-		Args:              cobra.NoArgs,
+		Args:              noCommand,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if version {
+				return tellVersion(s.out, "text")
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVar(&version, "version", false, "print the version of lintel, as lintel version does")
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
@@ -96,19 +103,60 @@ could not tell, whatever else it found.`,
 	return root
 }
 
+// noCommand returns the error for a word where there should be a command, if there is
+// one, with the command that may be meant.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return fmt.Errorf("%w: is %q meant?", err, near[0])
+	}
+	return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
+}
+
+// named returns the check of the one argument that a command takes; what says what
+// to name.
+func named(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 || args[0] == "":
+			return errors.New("nothing is named: " + what)
+		case len(args) > 1:
+			return errors.New("more than one is named: " + what)
+		}
+		return nil
+	}
+}
+
 // newHelp is cobra's own help command, but for an unknown command, which is an error.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:     "help [COMMAND]",
 		Short:   "Help about a command",
 		Example: "  lintel help check",
+		ValidArgsFunction: func(cmd *cobra.Command, typed []string, _ string) ([]string, cobra.ShellCompDirective) {
+			about, rest, err := cmd.Root().Find(typed)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []string
+			for _, sub := range about.Commands() {
+				if sub.IsAvailableCommand() {
+					names = append(names, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil {
 				return err
 			}
-			if len(rest) > 0 {
-				return fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+			if err := noCommand(about, rest); err != nil {
+				return err
 			}
 			return about.Help()
 		},
@@ -118,6 +166,10 @@ func newHelp() *cobra.Command {
 // wantsColour reports whether w is a terminal whose user has not refused colours
 // (https://no-color.org).
 func wantsColour(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return ok && term.IsTerminal(int(f.Fd()))
 }

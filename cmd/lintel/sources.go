@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -94,6 +95,11 @@ func readSource(name string) (policies.Source, error) {
 	return policies.Load(name)
 }
 
+// folders returns those of the sources that are folders.
+func folders(from []string) []string {
+	return slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == fromEmbedded || name == fromCluster })
+}
+
 // errCluster reports a source that is not there yet.
 var errCluster = errors.New(`policies of a cluster cannot be read yet: name "embedded" or a folder with --policies`)
 
@@ -114,14 +120,26 @@ func each(err error) []error {
 }
 
 // complain tells of broken policies and returns errUntold if there are any.
-func (l *loaded) complain(stderr io.Writer) error {
-	for _, err := range l.broken {
+func (l *loaded) complain(stderr io.Writer) error { return complainOf(l.broken, stderr) }
+
+// complainOf tells of errors and returns errUntold if there are any.
+func complainOf(errs []error, stderr io.Writer) error {
+	for _, err := range errs {
 		complain(stderr, err.Error())
 	}
-	if len(l.broken) > 0 {
+	if len(errs) > 0 {
 		return errUntold
 	}
 	return nil
+}
+
+// names returns the names of the policies, sorted.
+func (l *loaded) names() []string {
+	var names []string
+	for _, p := range l.set.Policies() {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 // readsNamespaces returns the names of the policies whose verdict may depend on

@@ -54,14 +54,14 @@ func owners(t *testing.T) string {
 // for this one process.
 func insecure() *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // G402: as above
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}}
 }
 
 // get returns status and body of a page.
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	res, err := http.Get(url) //nolint:noctx,gosec // a test that ends with the process
+	res, err := http.Get(url)
 	if err != nil {
 		return 0, err.Error()
 	}
@@ -74,7 +74,7 @@ func get(t *testing.T, url string) (int, string) {
 // decide sends a review and returns the verdict.
 func decide(t *testing.T, client *http.Client, address, path string) *admissionv1.AdmissionResponse {
 	t.Helper()
-	res, err := client.Post("https://"+address+path, "application/json", strings.NewReader(asked)) //nolint:noctx // as above
+	res, err := client.Post("https://"+address+path, "application/json", strings.NewReader(asked))
 	must(err)
 	defer res.Body.Close()
 	var review admissionv1.AdmissionReview
@@ -151,7 +151,7 @@ func TestCertificateFolder(t *testing.T) {
 	first := issue(t, folder)
 	s, webhook, _, _ := startAlone(t, "-p", owners(t), "--cert-dir", folder)
 	serial := func() string {
-		conn, err := tls.Dial("tcp", webhook, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // only looked at
+		conn, err := tls.Dial("tcp", webhook, &tls.Config{InsecureSkipVerify: true})
 		must(err)
 		defer conn.Close()
 		return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,17 +58,9 @@ or compiled.`,
 	policiesFlag(cmd, &c.policies, fromEmbedded)
 	flags.StringVar(&c.run, "run", "", "run only tests and samples whose names match `regexp`; coverage and what is vacuous are not told then")
 	flags.BoolVarP(&c.verbose, "verbose", "v", false, "tell of what passed, too, and of lines that are not covered")
-	flags.StringArrayVarP(&c.outputs, "output", "o", verify.Formats()[:1],
-		"`format[=file]` of the output: "+strings.Join(verify.Formats(), ", ")+"; without a file on standard output; repeatable")
-	cmd.Flag("output").DefValue = verify.Formats()[0]
+	targetsFlag(cmd, &c.outputs, verify.Formats())
 	flags.DurationVar(&c.timeout, "timeout", verify.DefaultTimeout, "`time` that one test may take")
 	flags.Float64Var(&c.coverage, "coverage", 0, "least `percentage` of lines that tests and samples have to reach")
-	must(cmd.RegisterFlagCompletionFunc("output", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if strings.Contains(typed, "=") {
-			return nil, cobra.ShellCompDirectiveDefault
-		}
-		return verify.Formats(), cobra.ShellCompDirectiveNoFileComp
-	}))
 	return cmd
 }
 
@@ -92,60 +82,12 @@ func (c *testCommand) config() (verify.Config, error) {
 	return cfg, nil
 }
 
-// places returns the format for each file that is asked for; "" is standard output.
-func (c *testCommand) places() (map[string]string, error) {
-	formats := map[string]string{}
-	for _, given := range c.outputs {
-		format, file, named := strings.Cut(given, "=")
-		if file == "-" {
-			file = ""
-		}
-		switch _, taken := formats[file]; {
-		case !slices.Contains(verify.Formats(), format):
-			return nil, fmt.Errorf("format %q is unknown: it is one of %q", format, verify.Formats())
-		case named && given == format+"=":
-			return nil, fmt.Errorf("output %q names no file", given)
-		case taken && file == "":
-			return nil, errors.New("two outputs go to standard output: give one of them a file, as in -o junit=lintel.xml")
-		case taken:
-			return nil, fmt.Errorf("two outputs go to %s", file)
-		}
-		if file != "" {
-			if err := canReplace(file); err != nil {
-				return nil, err
-			}
-		}
-		formats[file] = format
-	}
-	return formats, nil
-}
-
-// write writes the results everywhere.
-func (c *testCommand) write(places map[string]string, results []*verify.Result) error {
-	var errs []error
-	for _, file := range slices.Sorted(maps.Keys(places)) {
-		if file == "" {
-			errs = append(errs, verify.Write(c.streams.out, places[file], results, c.verbose))
-			continue
-		}
-		var buf bytes.Buffer
-		err := verify.Write(&buf, places[file], results, c.verbose)
-		if err == nil {
-			err = replaceFile(file, buf.Bytes())
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("write %s: %w", file, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func (c *testCommand) test(cmd *cobra.Command, folders []string) error {
 	cfg, err := c.config()
 	if err != nil {
 		return err
 	}
-	places, err := c.places()
+	targets, err := readTargets(c.outputs, verify.Formats())
 	if err != nil {
 		return err
 	}
@@ -168,10 +110,19 @@ func (c *testCommand) test(cmd *cobra.Command, folders []string) error {
 	for _, s := range suites {
 		results = append(results, verify.Run(cmd.Context(), cfg, s))
 	}
-	if err := c.write(places, results); err != nil {
+	if err := c.write(targets, results); err != nil {
 		return err
 	}
 	return c.conclude(cmd.Context(), results, broken)
+}
+
+// write writes the results everywhere.
+func (c *testCommand) write(targets []target, results []*verify.Result) error {
+	var errs []error
+	for _, t := range targets {
+		errs = append(errs, t.write(c.streams.out, func(w io.Writer) error { return verify.Write(w, t.format, results, c.verbose) }))
+	}
+	return errors.Join(errs...)
 }
 
 // conclude returns what the exit code is made of.

@@ -15,7 +15,7 @@ import (
 
 // version is set by the linker (-X main.version=v1.2.3) where a binary is built
 // without git, as the image is. If empty, Go knows the version.
-var version string //nolint:gochecknoglobals // the linker can set nothing else
+var version string
 
 // A build says what this binary was built from.
 type build struct {
@@ -35,16 +35,18 @@ func newVersion(s streams) *cobra.Command {
 		Example: `  lintel version
   lintel version -o json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			b, err := readBuild()
-			if err != nil {
-				return err
-			}
-			return writeAs(s.out, output, b, b.text)
-		},
+		RunE: func(*cobra.Command, []string) error { return tellVersion(s.out, output) },
 	}
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+func tellVersion(w io.Writer, output string) error {
+	b, err := readBuild()
+	if err != nil {
+		return err
+	}
+	return writeAs(w, output, b, b.text)
 }
 
 // outputFlag adds the flag for the format of what is no report.
@@ -53,15 +55,27 @@ func outputFlag(cmd *cobra.Command, output *string) {
 	complete(cmd, "output", "text", "json")
 }
 
+// checkFormat refuses a format that [writeAs] does not know, before there is work.
+func checkFormat(format string) error {
+	if format != "text" && format != "json" {
+		return unknownFormat(format, []string{"text", "json"})
+	}
+	return nil
+}
+
+func unknownFormat(format string, known []string) error {
+	return fmt.Errorf("format %q is unknown: it is one of %q", format, known)
+}
+
 // writeAs writes v as JSON, or as text writes it.
 func writeAs(w io.Writer, format string, v any, text func(io.Writer) error) error {
-	switch format {
-	case "json":
-		return report.EncodeJSON(w, v)
-	case "text":
-		return text(w)
+	if err := checkFormat(format); err != nil {
+		return err
 	}
-	return fmt.Errorf("format %q is unknown: it is one of %q", format, []string{"text", "json"})
+	if format == "json" {
+		return report.EncodeJSON(w, v)
+	}
+	return text(w)
 }
 
 func readBuild() (build, error) {
