@@ -17,7 +17,7 @@ import (
 // A benchCommand is `lintel bench` with its flags.
 type benchCommand struct {
 	streams   streams
-	policies  []string
+	policies  sourceFlags
 	time      time.Duration
 	compare   string
 	failAbove float64
@@ -48,7 +48,7 @@ Exit code 0: measured; 1: slower than --fail-above allows; 2: could not measure.
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
-	policiesFlag(cmd, &c.policies, fromEmbedded)
+	c.policies.add(cmd)
 	flags.DurationVar(&c.time, "time", time.Second, "`time` for each thing that is measured")
 	flags.StringVar(&c.compare, "compare", "", "`file` with a saved run to compare with")
 	flags.Float64Var(&c.failAbove, "fail-above", 0, "`ratio` of the time to that of the saved run above which to fail; 0 for none")
@@ -70,7 +70,7 @@ func (c *benchCommand) run(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	p, err := loadPolicies(c.policies)
+	p, err := c.policies.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (c *benchCommand) objects(ctx context.Context, paths []string) (resource.Re
 		return found, nil
 	}
 	var all resource.Result
-	suites, _, err := readSuites(c.policies) // what is broken is told of where policies are compiled
+	suites, _, err := readSuites(c.policies.names) // what is broken is told of where policies are compiled
 	if err != nil {
 		return all, err
 	}

@@ -15,7 +15,7 @@ import (
 // A checkCommand is `lintel check` with its flags.
 type checkCommand struct {
 	streams  streams
-	policies []string
+	policies sourceFlags
 	place    placeFlags
 	charts   chartFlags
 	out      outputs
@@ -73,7 +73,7 @@ not tell.`,
 			return c.run(cmd.Context(), args, given)
 		},
 	}
-	policiesFlag(cmd, &c.policies, fromEmbedded)
+	c.policies.add(cmd)
 	c.place.add(cmd)
 	c.charts.add(cmd)
 	c.out.flags(cmd)
@@ -84,12 +84,12 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	if err := c.out.prepare(c.streams.out); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies.names)
 	if err != nil {
 		return err
 	}
 	collectLess()
-	policies, err := loadPolicies(c.policies)
+	policies, err := c.policies.load(ctx)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 // An explainCommand is `lintel explain` with its flags.
 type explainCommand struct {
 	streams  streams
-	policies []string
+	policies sourceFlags
 	files    []string
 	output   string
 	place    placeFlags
@@ -44,7 +44,7 @@ Exit code 0: explained; 2: could not be.`,
 		ValidArgsFunction: c.complete,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
 	}
-	policiesFlag(cmd, &c.policies, fromEmbedded)
+	c.policies.add(cmd)
 	cmd.Flags().StringArrayVarP(&c.files, "file", "f", nil, "`file` with objects to explain the verdict on; \"-\" is standard input; repeatable")
 	c.place.add(cmd)
 	c.charts.add(cmd)
@@ -57,20 +57,20 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 		return errors.New("nothing is given to explain: name policies, or a file with -f")
 	}
 	if len(c.files) == 0 {
-		return c.explainPolicies(names)
+		return c.explainPolicies(cmd.Context(), names)
 	}
 	given, err := c.place.read(cmd)
 	if err != nil {
 		return err
 	}
-	policies, err := loadPolicies(c.policies)
+	policies, err := c.policies.load(cmd.Context())
 	if err != nil {
 		return err
 	}
 	if err := know(names, policies.names(), policies.broken); err != nil {
 		return err
 	}
-	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies.names)
 	if err != nil {
 		return err
 	}
@@ -93,9 +93,9 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 }
 
 // complete offers the names of policies that were not typed yet.
-func (c *explainCommand) complete(_ *cobra.Command, typed []string, _ string) ([]string, cobra.ShellCompDirective) {
-	slices.Sort(c.policies) // cobra reads the flags of a line that it completes twice
-	policies, err := loadPolicies(slices.Compact(c.policies))
+func (c *explainCommand) complete(cmd *cobra.Command, typed []string, _ string) ([]string, cobra.ShellCompDirective) {
+	slices.Sort(c.policies.names) // cobra reads the flags of a line that it completes twice
+	policies, err := c.policies.loadFrom(cmd.Context(), slices.Compact(c.policies.names))
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}

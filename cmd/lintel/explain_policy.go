@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -46,8 +47,8 @@ type manualSample struct {
 }
 
 // explainPolicies prints the documentation of the policies of these names.
-func (c *explainCommand) explainPolicies(names []string) error {
-	pages, broken, err := readPages(c.policies)
+func (c *explainCommand) explainPolicies(ctx context.Context, names []string) error {
+	pages, broken, err := c.policies.pages(ctx)
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 			return c.run(cmd.Context(), args, given)
 		},
 	}
-	policiesFlag(cmd, &c.policies, fromEmbedded)
+	c.policies.add(cmd)
 	c.place.add(cmd)
 	c.charts.add(cmd)
 	cmd.Flags().BoolVar(&c.diff, "diff", false, "show what would be changed, and change nothing")
@@ -64,12 +64,12 @@ alone, or, with --diff, would be changed; 2: could not tell.`,
 }
 
 func (c *fixCommand) run(ctx context.Context, paths []string, given map[string]string) error {
-	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies)
+	opts, err := c.charts.read(c.streams, c.place.namespace, c.policies.names)
 	if err != nil {
 		return err
 	}
 	collectLess()
-	policies, err := loadPolicies(c.policies)
+	policies, err := c.policies.load(ctx)
 	if err != nil {
 		return err
 	}

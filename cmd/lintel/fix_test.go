@@ -235,7 +235,7 @@ func TestFixLeavesRendered(t *testing.T) {
 	dir := t.TempDir()
 	must(os.MkdirAll(filepath.Join(dir, "owner"), 0o755))
 	must(os.WriteFile(filepath.Join(dir, "owner", "owner.rego"), []byte(addsOwner), 0o600))
-	policies, err := loadPolicies([]string{dir})
+	policies, err := (&sourceFlags{names: []string{dir}}).load(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

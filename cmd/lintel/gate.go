@@ -79,7 +79,7 @@ func (g *gate) readPolicies(ctx context.Context, c *serveCommand) error {
 
 // readAlone compiles the policies where there is no cluster to read.
 func (g *gate) readAlone(from []string) error {
-	cfg, broken, err := readPolicies(from)
+	cfg, broken, err := readPolicies(from, notServed)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func logClients(log *zap.Logger) {
 // readCluster compiles the policies for what there is in the cluster and reads
 // what they need. What is in own, the namespace of Lintel itself, is never judged.
 func (g *gate) readCluster(ctx context.Context, from []string, own string) error {
-	cfg, broken, err := readPolicies(from)
+	cfg, broken, err := readPolicies(from, notServed)
 	if err != nil {
 		return err
 	}

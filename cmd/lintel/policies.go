@@ -52,7 +52,7 @@ func newPolicies(s streams) *cobra.Command {
 }
 
 func newPoliciesList(s streams) *cobra.Command {
-	var from []string
+	var from sourceFlags
 	var output string
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -61,8 +61,8 @@ func newPoliciesList(s streams) *cobra.Command {
 		Example: `  lintel policies list
   lintel policies list -p ./policies -o json`,
 		Args: noCommand,
-		RunE: func(*cobra.Command, []string) error {
-			p, err := loadPolicies(from)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := from.load(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ func newPoliciesList(s streams) *cobra.Command {
 			return p.complain(s.err)
 		},
 	}
-	policiesFlag(cmd, &from, fromEmbedded)
+	from.add(cmd)
 	outputFlag(cmd, &output)
 	return cmd
 }

@@ -17,7 +17,7 @@ import (
 // A replayCommand is `lintel replay` with its flags.
 type replayCommand struct {
 	streams   streams
-	policies  []string
+	policies  sourceFlags
 	baseline  []string
 	inventory []string
 	at        string
@@ -55,7 +55,7 @@ Exit code 0: nothing is newly denied; 1: something is; 2: could not tell.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	flags := cmd.Flags()
-	policiesFlag(cmd, &c.policies, fromEmbedded)
+	c.policies.add(cmd)
 	flags.StringArrayVar(&c.baseline, "baseline-policies", nil, "`source` of the policies to compare with, as --policies has it; without it, the recorded verdicts; repeatable")
 	flags.StringArrayVar(&c.inventory, "inventory", nil, "`path` of objects that policies may read beside the request, as check reads them; repeatable")
 	flags.StringVar(&c.at, "at", "", "`time` (RFC 3339) that stages and exceptions go by; without it, that of each request")
@@ -70,14 +70,14 @@ func (c *replayCommand) run(ctx context.Context, files []string) error {
 	if err != nil {
 		return err
 	}
-	policies, err := loadPolicies(c.policies)
+	policies, err := c.policies.load(ctx)
 	if err != nil {
 		return err
 	}
 	opts.Set = policies.set
 	untold := policies.complain(c.streams.err)
 	if len(c.baseline) > 0 {
-		baseline, err := loadPolicies(c.baseline)
+		baseline, err := c.policies.loadFrom(ctx, c.baseline)
 		if err != nil {
 			return fmt.Errorf("--baseline-policies: %w", err)
 		}

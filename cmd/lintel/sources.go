@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
 )
@@ -17,6 +22,51 @@ const (
 	fromEmbedded = policies.EmbeddedOrigin
 	fromCluster  = "cluster"
 )
+
+// sourceFlags say where policies come from.
+type sourceFlags struct {
+	names      []string // embedded, cluster, or folders
+	kubeconfig string   // of the cluster; "" is what kubectl would take
+}
+
+func (s *sourceFlags) add(cmd *cobra.Command) {
+	policiesFlag(cmd, &s.names, fromEmbedded)
+	cmd.Flags().StringVar(&s.kubeconfig, "kubeconfig", "", "`file` that says how to reach the cluster of \"-p cluster\"; without it, as kubectl finds out")
+}
+
+// load loads and compiles the policies. Broken ones are in the result; it is an
+// error if a source cannot be read at all, or if no policy is left.
+func (s *sourceFlags) load(ctx context.Context) (*loaded, error) { return s.loadFrom(ctx, s.names) }
+
+// loadFrom does the same from other sources, of the same cluster.
+func (s *sourceFlags) loadFrom(ctx context.Context, names []string) (*loaded, error) {
+	cfg, broken, err := readPolicies(names, func() (policies.Source, error) { return readClusterPolicies(ctx, s.kubeconfig) })
+	if err != nil {
+		return nil, err
+	}
+	return compile(cfg, broken)
+}
+
+// readClusterPolicies reads what the objects of a cluster say.
+func readClusterPolicies(ctx context.Context, kubeconfig string) (policies.Source, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return policies.Source{}, fmt.Errorf("find the cluster: %w", err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return policies.Source{}, fmt.Errorf("make client: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	objects, err := controller.ReadPolicies(ctx, client)
+	if err != nil {
+		return policies.Source{}, fmt.Errorf("read policies of the cluster: %w", err)
+	}
+	return policies.FromObjects(objects)
+}
 
 // policiesFlag adds the flag that says where policies come from.
 func policiesFlag(cmd *cobra.Command, from *[]string, standard string) {
@@ -48,16 +98,6 @@ type loaded struct {
 	broken  []error
 }
 
-// loadPolicies loads and compiles policies. Broken ones are in the result; it is
-// an error if a source cannot be read at all, or if no policy is left.
-func loadPolicies(from []string) (*loaded, error) {
-	cfg, broken, err := readPolicies(from)
-	if err != nil {
-		return nil, err
-	}
-	return compile(cfg, broken)
-}
-
 // compile compiles what was read.
 func compile(cfg engine.Config, broken []error) (*loaded, error) {
 	set, err := engine.Compile(cfg)
@@ -68,14 +108,15 @@ func compile(cfg engine.Config, broken []error) (*loaded, error) {
 	return l, nil
 }
 
-// readPolicies reads policies without compiling them.
-func readPolicies(from []string) (engine.Config, []error, error) {
+// readPolicies reads policies without compiling them, those of a cluster by cluster.
+func readPolicies(from []string, cluster func() (policies.Source, error)) (engine.Config, []error, error) {
 	var sources []policies.Source
 	var broken []error
 	for _, name := range from {
-		source, err := readSource(name)
-		if errors.Is(err, errCluster) {
-			return engine.Config{}, nil, err
+		source, err := readSource(name, cluster)
+		var isPolicy *engine.PolicyError
+		if name == fromCluster && err != nil && !errors.As(err, &isPolicy) {
+			return engine.Config{}, nil, err // there is no cluster, or it does not answer
 		}
 		broken = append(broken, each(err)...)
 		sources = append(sources, source)
@@ -85,12 +126,12 @@ func readPolicies(from []string) (engine.Config, []error, error) {
 }
 
 // readSource reads what one value of the flag names.
-func readSource(name string) (policies.Source, error) {
+func readSource(name string, cluster func() (policies.Source, error)) (policies.Source, error) {
 	switch name {
 	case fromEmbedded:
 		return policies.Library()
 	case fromCluster:
-		return policies.Source{}, errCluster
+		return cluster()
 	}
 	return policies.Load(name)
 }
@@ -100,8 +141,10 @@ func folders(from []string) []string {
 	return slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == fromEmbedded || name == fromCluster })
 }
 
-// errCluster reports a source that is not there yet.
-var errCluster = errors.New(`policies of a cluster cannot be read yet: name "embedded" or a folder with --policies`)
+// notServed is the cluster that serve reads policies from.
+func notServed() (policies.Source, error) {
+	return policies.Source{}, errors.New(`policies of a cluster cannot be served yet: name "embedded" or a folder with --policies`)
+}
 
 // each returns the errors that err joins.
 func each(err error) []error {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
@@ -59,4 +61,21 @@ func readPages(from []string) ([]policies.Page, []error, error) {
 		pages = append(pages, policies.NewPage(set.Policies()[0], s.Samples))
 	}
 	return pages, broken, nil
+}
+
+// pages returns the documentation of the policies. Those of a cluster have no
+// samples there, and their settings are those of the cluster.
+func (s *sourceFlags) pages(ctx context.Context) ([]policies.Page, []error, error) {
+	if !slices.Contains(s.names, fromCluster) {
+		return readPages(s.names)
+	}
+	loaded, err := s.load(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var pages []policies.Page
+	for _, info := range loaded.set.Policies() {
+		pages = append(pages, policies.NewPage(info, nil))
+	}
+	return pages, loaded.broken, nil
 }
