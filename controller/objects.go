@@ -68,11 +68,8 @@ func readAll[T any](ctx context.Context, client dynamic.Interface, resource sche
 	opts := metav1.ListOptions{Limit: pageSize}
 	for {
 		list, err := client.Resource(resource).List(ctx, opts)
-		switch {
-		case apierrors.IsNotFound(err):
-			return nil, ErrNoDefinitions
-		case err != nil:
-			return nil, fmt.Errorf("read %s: %w", resource.Resource, err)
+		if err := listError(resource, err); err != nil {
+			return nil, err
 		}
 		for i := range list.Items {
 			object, err := typed[T](&list.Items[i])
@@ -85,6 +82,17 @@ func readAll[T any](ctx context.Context, client dynamic.Interface, resource sche
 			return all, nil
 		}
 	}
+}
+
+// listError says why a resource of Lintel's cannot be listed.
+func listError(resource schema.GroupVersionResource, err error) error {
+	switch {
+	case apierrors.IsNotFound(err):
+		return ErrNoDefinitions
+	case err != nil:
+		return fmt.Errorf("read %s: %w", resource.Resource, err)
+	}
+	return nil
 }
 
 // typed returns an object as what it is in Go.

@@ -47,6 +47,8 @@ type RegistrarConfig struct {
 	// Asked is closed when a review has come in, which shows that the API server
 	// finds the webhook. If nil, that is taken to be so.
 	Asked <-chan struct{}
+	// Changed is sent to when other policies have come into force. If nil, they never do.
+	Changed <-chan struct{}
 	// Owner returns who owns the configurations, so that they go when it goes. If
 	// nil, nobody does.
 	Owner func(context.Context) (*metav1.OwnerReference, error)
@@ -225,6 +227,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 			return nil
 		case <-asked:
 			asked = nil
+		case <-r.cfg.Changed:
 		case <-ticker.C:
 		}
 		_, err := r.Register(ctx)

@@ -2,10 +2,24 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 )
 
 // inCluster are policies of a cluster, one of which does not compile.
@@ -66,15 +80,8 @@ func TestPoliciesOfCluster(t *testing.T) {
 	if want := "lintel: read policies of the cluster: the cluster has no policies.lintel.dev: kubectl apply -f manifests/crds makes that kind\n"; code != exitUntold || stdout != "" || stderr != want {
 		t.Errorf("without definitions: %d %q %q, want %q", code, stdout, stderr, want)
 	}
-	kubectl := func(stdin string, args ...string) {
-		if _, said, code := c.Kubectl(t.Context(), strings.NewReader(stdin), args...); code != 0 {
-			t.Fatalf("kubectl %q: %s", args, said)
-		}
-	}
-	kubectl("", "apply", "-f", "../../manifests/crds")
-	t.Cleanup(func() { c.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "-f", "../../manifests/crds") })
-	kubectl("", "wait", "--for=condition=Established", "crd/policies.lintel.dev", "crd/policyexceptions.lintel.dev")
-	kubectl(inCluster, "apply", "-f", "-")
+	define(t)
+	kubectl(t, inCluster, "apply", "-f", "-")
 
 	code, stdout, stderr = lintel(check...)
 	for _, want := range []string{
@@ -99,4 +106,130 @@ func TestPoliciesOfCluster(t *testing.T) {
 	if code, _, stderr := lintel("check", file, "-p", "cluster", "--kubeconfig", "nowhere"); code != exitUntold || !strings.Contains(stderr, "find the cluster: ") {
 		t.Errorf("without a kubeconfig: %d %q", code, stderr)
 	}
+}
+
+// define gives the cluster the kinds of Lintel's objects, as long as the test runs.
+func define(t *testing.T) {
+	t.Helper()
+	kubectl(t, "", "apply", "-f", "../../manifests/crds")
+	t.Cleanup(func() {
+		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "-f", "../../manifests/crds")
+	})
+	kubectl(t, "", "wait", "--for=condition=Established", "crd/policies.lintel.dev", "crd/policyexceptions.lintel.dev")
+}
+
+func kubectl(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	stdout, stderr, code := shared.Cluster(t).Kubectl(t.Context(), strings.NewReader(stdin), args...)
+	if code != 0 {
+		t.Fatalf("kubectl %q: %s", args, stderr)
+	}
+	return stdout
+}
+
+// ownedPolicy is a Policy of the Rego of owned.
+func ownedPolicy(t *testing.T, rego, more string) string {
+	t.Helper()
+	data, err := json.Marshal(rego)
+	must(err)
+	return `{"apiVersion": "lintel.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "owned"}, "spec": {"source": {"modules": [{"name": "a.rego", "rego": ` + string(data) + `}]}` + more + `}}`
+}
+
+// TestServePoliciesOfCluster changes the policies of a cluster while they are served:
+// each change takes effect without a restart, and none that is broken does.
+func TestServePoliciesOfCluster(t *testing.T) {
+	define(t)
+	s := serveFrom(t, "cluster", "--fail-closed")
+	status := func(path string) string {
+		return kubectl(t, "", "get", "policy", "owned", "-o", "jsonpath={.status."+path+"}")
+	}
+	awaitStatus := func(path, want string) {
+		t.Helper()
+		got := ""
+		for range 100 {
+			if got = status(path); strings.Contains(got, want) {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Errorf("status.%s: got %q, want %q", path, got, want)
+	}
+	const isReady = `conditions[?(@.type=="Ready")]`
+	create(t, orphan, `"name": "orphan"`)
+
+	kubectl(t, ownedPolicy(t, owned, ""), "apply", "-f", "-")
+	create(t, orphan, "ConfigMap default/orphan breaks 1 policy (1 violation):\n  owned  metadata.labels.owner: owner is missing\n")
+	create(t, mended, `"colour": "red"`)
+	awaitStatus(isReady+".reason", "Compiled")
+	awaitStatus("enforcement", "deny")
+
+	kubectl(t, ownedPolicy(t, owned, `, "enforcement": "warn"`), "apply", "-f", "-")
+	create(t, orphan, "Warning: owned: metadata.labels.owner: owner is missing")
+	awaitStatus("enforcement", "warn")
+
+	kubectl(t, ownedPolicy(t, "package lintel.owned\n\nviolation contains 1 if nothing", `, "enforcement": "warn", "match": {"kinds": [{"apiGroups": [""], "kinds": ["ConfigMap"]}]}`), "apply", "-f", "-")
+	awaitStatus(isReady+".reason", "Broken")
+	awaitStatus(isReady+".message", "Policy owned#a.rego:3: rego_unsafe_var_error: var nothing is unsafe\nWhat was in force before is in force still.")
+	create(t, orphan, "Warning: owned: metadata.labels.owner: owner is missing")
+
+	kubectl(t, ownedPolicy(t, owned, ""), "apply", "-f", "-")
+	create(t, orphan, "ConfigMap default/orphan breaks 1 policy")
+	testReloads(t)
+
+	kubectl(t, "", "delete", "policy", "owned")
+	for range 100 {
+		if said := create(t, orphan, `"name": "orphan"`); !strings.Contains(said, "Warning") {
+			s.end(t, syscall.SIGTERM)
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error("a policy that is gone is in force still")
+}
+
+// testReloads changes a policy ten times a second, to something broken each second
+// time, while requests that it denies come in all the time: none is let by, and none
+// fails for another reason.
+func testReloads(t *testing.T) {
+	t.Helper()
+	client := kubernetes.NewForConfigOrDie(shared.Cluster(t).Config())
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var asked atomic.Int64
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				_, err := client.CoreV1().ConfigMaps("default").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "orphan-"}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+				if ctx.Err() == nil && (err == nil || !strings.Contains(err.Error(), "owned  metadata.labels.owner: ")) {
+					t.Errorf("a request while policies change: %v, want a denial", err)
+					return
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	policies := dynamic.NewForConfigOrDie(shared.Cluster(t).Config()).Resource(v1alpha1.GroupVersion.WithResource("policies"))
+	for i := range 30 {
+		rego := strings.Replace(owned, "owner is missing", fmt.Sprintf("owner is missing in round %d", i), 1)
+		if i%2 == 1 {
+			rego = "package lintel.owned\n\nviolation contains 1 if nothing"
+		}
+		_, err := policies.Patch(t.Context(), "owned", types.MergePatchType, []byte(specOf(t, rego)), metav1.PatchOptions{})
+		must(err)
+		time.Sleep(100 * time.Millisecond)
+	}
+	create(t, orphan, "owner is missing in round 28\n")
+	stop()
+	clients.Wait()
+	if asked.Load() < 100 {
+		t.Errorf("only %d requests came in", asked.Load())
+	}
+}
+
+func specOf(t *testing.T, rego string) string {
+	t.Helper()
+	data, err := json.Marshal(map[string]any{"spec": map[string]any{"source": map[string]any{"modules": []any{map[string]any{"name": "a.rego", "rego": rego}}}}})
+	must(err)
+	return string(data)
 }

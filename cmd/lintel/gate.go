@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ type gate struct {
 	config      *rest.Config          // nil without a cluster
 	client      *kubernetes.Clientset // nil without a cluster
 	inventory   *controller.Inventory
+	kept        *kept // the policies of the cluster; nil if they come from elsewhere
 	live        *controller.Live
 	server      *webhook.Server
 	certificate *certificate
@@ -79,7 +81,7 @@ func (g *gate) readPolicies(ctx context.Context, c *serveCommand) error {
 
 // readAlone compiles the policies where there is no cluster to read.
 func (g *gate) readAlone(from []string) error {
-	cfg, broken, err := readPolicies(from, notServed)
+	cfg, broken, err := readPolicies(from, noCluster)
 	if err != nil {
 		return err
 	}
@@ -101,7 +103,10 @@ func logClients(log *zap.Logger) {
 // readCluster compiles the policies for what there is in the cluster and reads
 // what they need. What is in own, the namespace of Lintel itself, is never judged.
 func (g *gate) readCluster(ctx context.Context, from []string, own string) error {
-	cfg, broken, err := readPolicies(from, notServed)
+	if slices.Contains(from, fromCluster) {
+		return g.keepCluster(ctx, from, own)
+	}
+	cfg, broken, err := readPolicies(from, noCluster)
 	if err != nil {
 		return err
 	}
@@ -230,7 +235,11 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Set: g.live.Set,
 		Target:    controller.Target{URL: target, CABundle: g.certificate.bundle},
 		APIServer: g.config.Host, FailClosed: c.failClosed, Asked: g.live.Asked(), Metrics: g.metrics, Log: g.log,
-		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, g.set, catalog) },
+		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, g.live.Set(), catalog) },
+	}
+	if g.kept != nil {
+		cfg.Changed = g.kept.changed
+		cfg.Discovered = g.discovered(ctx)
 	}
 	if g.mode == byService {
 		namespace, name, _ := strings.Cut(c.service, "/")

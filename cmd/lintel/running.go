@@ -22,6 +22,9 @@ func (g *gate) run(ctx context.Context) error {
 	if g.certificate.read != nil {
 		tasks.Go(func() error { return g.follow(failed) })
 	}
+	if g.kept != nil {
+		tasks.Go(func() error { return g.keepUp(failed) })
+	}
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(failed, stop)() // without probes or metrics it is better to be started anew
@@ -61,6 +64,9 @@ func (g *gate) lead(ctx context.Context) {
 		defer close(renewed)
 		_ = g.renew(ctx) // it logs what goes wrong
 	}()
+	if g.kept != nil {
+		go g.tellStatus(ctx)
+	}
 	insist(ctx, func() error { return g.registrar.Run(ctx) }, func(err error) { g.log.Error("registering", zap.Error(err)) })
 	<-renewed
 }
@@ -93,6 +99,9 @@ func (g *gate) serveByURL(ctx context.Context) error {
 		return g.server.Start(serving)
 	})
 	tasks.Go(func() error { return g.renew(registered) })
+	if g.kept != nil {
+		go g.tellStatus(registered)
+	}
 	err := errors.Join(g.registrar.Run(registered), g.registrar.Remove(ctx))
 	stopRegistering()
 	stopServing()

@@ -60,6 +60,10 @@ reach the URL: a loopback address is refused unless the API server is on loopbac
 too. If the webhook does not answer, requests pass, unless --fail-closed refuses
 those that a policy could deny.
 
+Policy and PolicyException objects of the cluster ("-p cluster") are watched: a
+change takes effect without a restart, and what is broken goes on as it last was.
+Policies of other sources are read once.
+
 With --standalone there is no cluster: AdmissionReviews are answered over TLS,
 and policies that read a namespace or an inventory could not decide.
 

@@ -46,7 +46,13 @@ type served struct {
 // serve starts lintel in front of the cluster and returns when it is registered.
 func serve(t *testing.T, args ...string) *served {
 	t.Helper()
-	args = append([]string{"serve", "--kubeconfig", shared.Cluster(t).Kubeconfig(), "-p", owners(t), "--address", "127.0.0.1:0"}, args...)
+	return serveFrom(t, owners(t), args...)
+}
+
+// serveFrom does the same with policies of a source.
+func serveFrom(t *testing.T, source string, args ...string) *served {
+	t.Helper()
+	args = append([]string{"serve", "--kubeconfig", shared.Cluster(t).Kubeconfig(), "-p", source, "--address", "127.0.0.1:0"}, args...)
 	s := &served{cmd: exec.Command("lintel", args...), log: make(chan map[string]any, 1000), ended: make(chan error, 1)}
 	s.cmd.Stdout = &s.stdout
 	stderr, err := s.cmd.StderrPipe()

@@ -141,9 +141,9 @@ func folders(from []string) []string {
 	return slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == fromEmbedded || name == fromCluster })
 }
 
-// notServed is the cluster that serve reads policies from.
-func notServed() (policies.Source, error) {
-	return policies.Source{}, errors.New(`policies of a cluster cannot be served yet: name "embedded" or a folder with --policies`)
+// noCluster is the cluster of those who have none.
+func noCluster() (policies.Source, error) {
+	return policies.Source{}, errors.New(`there is no cluster to read policies from: name "embedded" or a folder with --policies`)
 }
 
 // each returns the errors that err joins.

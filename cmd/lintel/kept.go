@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/lintel-policy/lintel/controller"
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/policies"
+)
+
+// kept is what keeps up with the policies of a cluster.
+type kept struct {
+	policies *controller.Policies
+	keeper   *controller.Keeper
+	catalog  atomic.Pointer[controller.Catalog]
+	outcome  atomic.Pointer[controller.Outcome]
+	changed  chan struct{} // sent to when others are in force, for the registrar
+	told     chan struct{} // the same, for who writes the status
+}
+
+// keepCluster makes live what the policies of the cluster decide, beside those of
+// other sources, which are read once.
+func (g *gate) keepCluster(ctx context.Context, from []string, own string) error {
+	others := slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == fromCluster })
+	sources, broken := readSources(others)
+	for _, err := range broken {
+		g.log.Error("policy is broken and left out", zap.Error(err))
+	}
+	catalog, err := controller.ReadCatalog(ctx, g.client.DiscoveryClient, nil)
+	if err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
+	}
+	client, err := dynamic.NewForConfig(g.config)
+	if err != nil {
+		return fmt.Errorf("make client: %w", err)
+	}
+	g.kept = &kept{policies: controller.NewPolicies(client), changed: make(chan struct{}, 1), told: make(chan struct{}, 1)}
+	g.kept.catalog.Store(catalog)
+	g.kept.keeper = &controller.Keeper{Compose: func(source policies.Source) (engine.Config, error) {
+		all, err := policies.Combine(append([]policies.Source{source}, sources...)...)
+		cfg := engine.Config{Policies: all.Policies, Exceptions: all.Exceptions, Plurals: g.kept.catalog.Load().Plurals()}
+		if own != "" {
+			cfg.ExcludedNamespaces = append(engine.DefaultExcludedNamespaces(), own)
+		}
+		return cfg, err
+	}}
+	if err := g.kept.policies.Start(ctx); err != nil {
+		return err
+	}
+	if err := until(ctx, g.kept.policies.Synced); err != nil {
+		return fmt.Errorf("read policies of the cluster: %w", err)
+	}
+	out := g.kept.keeper.Compile(g.kept.policies.Objects())
+	g.tellOutcome(out)
+	return g.watch(ctx, client, out.Set, catalog)
+}
+
+// readSources reads sources that are not the cluster.
+func readSources(names []string) (sources []policies.Source, broken []error) {
+	for _, name := range names {
+		source, err := readSource(name, noCluster)
+		broken = append(broken, each(err)...)
+		sources = append(sources, source)
+	}
+	return sources, broken
+}
+
+// until waits until something is so, for as long as a start may take.
+func until(ctx context.Context, is func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// keepUp puts other policies in force whenever the objects of the cluster change.
+func (g *gate) keepUp(ctx context.Context) error {
+	for g.kept.policies.Settled(ctx) {
+		out := g.kept.keeper.Compile(g.kept.policies.Objects())
+		if out.Set.Revision() != g.live.Revision() {
+			g.swap(ctx, out.Set)
+		}
+		g.tellOutcome(out)
+	}
+	return nil
+}
+
+// inventoryTime is how long what new policies read is waited for before they are in
+// force without it: then they could not decide, as their onError has it.
+const inventoryTime = 2 * time.Second
+
+// swap puts a set in force.
+func (g *gate) swap(ctx context.Context, set *engine.Set) {
+	g.watchInventory(ctx, set, g.kept.catalog.Load())
+	end := time.Now().Add(inventoryTime)
+	for !g.inventory.Synced() && time.Now().Before(end) && ctx.Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	g.live.Swap(set)
+	g.log.Info("policies in force", zap.String("revision", set.Revision()), zap.Int("policies", len(set.Policies())))
+	signal1(g.kept.changed)
+}
+
+// tellOutcome logs what is broken, and has it written into the objects.
+func (g *gate) tellOutcome(out controller.Outcome) {
+	for name, err := range out.Broken {
+		g.log.Error("policy is broken", zap.String("policy", engine.Printable(name)), zap.Bool("kept", out.Kept[name]), zap.Error(err))
+	}
+	for _, err := range out.Errors {
+		g.log.Error("policies are broken", zap.Error(err))
+	}
+	g.kept.outcome.Store(&out)
+	signal1(g.kept.told)
+}
+
+func signal1(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// tellStatus writes into the Policy objects what became of them, until ctx ends. One
+// replica does it for all.
+func (g *gate) tellStatus(ctx context.Context) {
+	tick := time.NewTicker(retryPeriod)
+	defer tick.Stop()
+	for {
+		if out := g.kept.outcome.Load(); out != nil {
+			if err := g.kept.policies.WriteStatus(ctx, *out); err != nil && ctx.Err() == nil {
+				g.log.Error("writing status", zap.Error(err))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.kept.told:
+		case <-tick.C:
+		}
+	}
+}
+
+// discovered has what the policies read watched as kinds come and go.
+func (g *gate) discovered(ctx context.Context) func(*controller.Catalog) {
+	return func(catalog *controller.Catalog) {
+		g.kept.catalog.Store(catalog)
+		g.watchInventory(ctx, g.live.Set(), catalog)
+	}
+}
