@@ -39,7 +39,11 @@ func (g github) Write(w io.Writer, r *Report) error {
 	})
 	// A runner takes what is between "##[" and "]" for a command, wherever it is in a
 	// line that does not begin with one.
-	for _, line := range r.closing() {
+	lines := r.closing()
+	for _, a := range r.Assumptions {
+		lines = append([]string{"assumed: " + engine.Printable(a)}, lines...)
+	}
+	for _, line := range lines {
 		fmt.Fprintln(&buf, "lintel: "+strings.ReplaceAll(line, "##[", `##\x5b`))
 	}
 	_, err := w.Write(buf.Bytes())

@@ -136,7 +136,11 @@ func (c *benchCommand) saved() (*measure.Report, error) {
 // objects reads those of paths, or the samples of the policies.
 func (c *benchCommand) objects(ctx context.Context, paths []string) (resource.Result, error) {
 	if len(paths) > 0 {
-		found := resource.Load(ctx, resource.Options{Stdin: c.streams.in}, paths...)
+		opts, err := new(chartFlags).read(c.streams, "default", c.policies.names)
+		if err != nil {
+			return resource.Result{}, err
+		}
+		found := resource.Load(ctx, opts, paths...)
 		for _, e := range found.Errors {
 			complain(c.streams.err, e.Error())
 		}

@@ -129,7 +129,11 @@ func (c *replayCommand) options() (replay.Options, error) {
 // readInventory reads the objects that policies may read. One that cannot be read
 // is told of; the others count.
 func (c *replayCommand) readInventory(ctx context.Context) (*engine.Inventory, error) {
-	found := resource.Load(ctx, resource.Options{Stdin: c.streams.in}, c.inventory...)
+	opts, err := new(chartFlags).read(c.streams, "default", c.policies.names)
+	if err != nil {
+		return nil, err
+	}
+	found := resource.Load(ctx, opts, c.inventory...)
 	var untold error
 	for _, e := range found.Errors {
 		complain(c.streams.err, e.Error())
