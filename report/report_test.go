@@ -258,7 +258,7 @@ func TestHostileText(t *testing.T) {
 func TestHostileCommands(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(strings.TrimSuffix(write(t, "github", report.Config{}, hostileReport(t)), "\n"), "\n")
-	if len(lines) != 3 {
+	if len(lines) != 4 {
 		t.Fatalf("got %d lines, want one for the warning, for the violation, for what was assumed and to count:\n%q", len(lines), lines)
 	}
 	command := regexp.MustCompile(`^::(error|warning) (file=[^:,]+,line=1,)?title=[^:,]+::[^\r\n]+$`)
