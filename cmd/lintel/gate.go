@@ -172,18 +172,27 @@ func (g *gate) watchInventory(ctx context.Context, set *engine.Set, catalog *con
 
 // await waits until requests can be decided.
 func (g *gate) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	if err := until(ctx, readyTimeout, g.live.Ready); err != nil {
+		return fmt.Errorf("read the cluster: %w", err)
+	}
+	return nil
+}
+
+// until waits, for at most a time, until check finds nothing wrong, and returns what
+// it finds wrong still.
+func until(ctx context.Context, atMost time.Duration, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := g.live.Ready()
+		err := check()
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("read the cluster: %w", err)
+			return err
 		case <-tick.C:
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -29,7 +30,10 @@ type kept struct {
 // other sources, which are read once.
 func (g *gate) keepCluster(ctx context.Context, from []string, own string) error {
 	others := slices.DeleteFunc(slices.Clone(from), func(name string) bool { return name == fromCluster })
-	sources, broken := readSources(others)
+	sources, broken, err := readSources(others, noCluster)
+	if err != nil {
+		return err
+	}
 	for _, err := range broken {
 		g.log.Error("policy is broken and left out", zap.Error(err))
 	}
@@ -54,38 +58,12 @@ func (g *gate) keepCluster(ctx context.Context, from []string, own string) error
 	if err := g.kept.policies.Start(ctx); err != nil {
 		return err
 	}
-	if err := until(ctx, g.kept.policies.Synced); err != nil {
+	if err := until(ctx, readyTimeout, unless(g.kept.policies.Synced)); err != nil {
 		return fmt.Errorf("read policies of the cluster: %w", err)
 	}
 	out := g.kept.keeper.Compile(g.kept.policies.Objects())
 	g.tellOutcome(out)
 	return g.watch(ctx, client, out.Set, catalog)
-}
-
-// readSources reads sources that are not the cluster.
-func readSources(names []string) (sources []policies.Source, broken []error) {
-	for _, name := range names {
-		source, err := readSource(name, noCluster)
-		broken = append(broken, each(err)...)
-		sources = append(sources, source)
-	}
-	return sources, broken
-}
-
-// until waits until something is so, for as long as a start may take.
-func until(ctx context.Context, is func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
-	}
-	return nil
 }
 
 // keepUp puts other policies in force whenever the objects of the cluster change.
@@ -107,13 +85,12 @@ const inventoryTime = 2 * time.Second
 // swap puts a set in force.
 func (g *gate) swap(ctx context.Context, set *engine.Set) {
 	g.watchInventory(ctx, set, g.kept.catalog.Load())
-	end := time.Now().Add(inventoryTime)
-	for !g.inventory.Synced() && time.Now().Before(end) && ctx.Err() == nil {
-		time.Sleep(10 * time.Millisecond)
+	if err := until(ctx, inventoryTime, unless(g.inventory.Synced)); err != nil {
+		g.log.Error("inventory is not complete", zap.Error(err))
 	}
 	g.live.Swap(set)
 	g.log.Info("policies in force", zap.String("revision", set.Revision()), zap.Int("policies", len(set.Policies())))
-	signal1(g.kept.changed)
+	wake(g.kept.changed)
 }
 
 // tellOutcome logs what is broken, and has it written into the objects.
@@ -125,10 +102,24 @@ func (g *gate) tellOutcome(out controller.Outcome) {
 		g.log.Error("policies are broken", zap.Error(err))
 	}
 	g.kept.outcome.Store(&out)
-	signal1(g.kept.told)
+	wake(g.kept.told)
 }
 
-func signal1(c chan struct{}) {
+// errNotSynced reports that it is not known yet what the cluster holds.
+var errNotSynced = errors.New("not all has been read yet")
+
+// unless returns a check that finds it wrong as long as something is not synced.
+func unless(synced func() bool) func() error {
+	return func() error {
+		if !synced() {
+			return errNotSynced
+		}
+		return nil
+	}
+}
+
+// wake has whoever receives from c go on, now or when it comes to that.
+func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

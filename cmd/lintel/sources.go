@@ -110,19 +110,27 @@ func compile(cfg engine.Config, broken []error) (*loaded, error) {
 
 // readPolicies reads policies without compiling them, those of a cluster by cluster.
 func readPolicies(from []string, cluster func() (policies.Source, error)) (engine.Config, []error, error) {
-	var sources []policies.Source
-	var broken []error
+	sources, broken, err := readSources(from, cluster)
+	if err != nil {
+		return engine.Config{}, nil, err
+	}
+	all, err := policies.Combine(sources...)
+	return engine.Config{Policies: all.Policies, Exceptions: all.Exceptions}, append(broken, each(err)...), nil
+}
+
+// readSources reads what values of the flag name. What is broken is in the second
+// result; the error says that there is no cluster, or that it does not answer.
+func readSources(from []string, cluster func() (policies.Source, error)) (sources []policies.Source, broken []error, err error) {
 	for _, name := range from {
 		source, err := readSource(name, cluster)
 		var isPolicy *engine.PolicyError
 		if name == fromCluster && err != nil && !errors.As(err, &isPolicy) {
-			return engine.Config{}, nil, err // there is no cluster, or it does not answer
+			return nil, nil, err
 		}
 		broken = append(broken, each(err)...)
 		sources = append(sources, source)
 	}
-	all, err := policies.Combine(sources...)
-	return engine.Config{Policies: all.Policies, Exceptions: all.Exceptions}, append(broken, each(err)...), nil
+	return sources, broken, nil
 }
 
 // readSource reads what one value of the flag names.
