@@ -152,7 +152,7 @@ func (g *gate) watch(ctx context.Context, client dynamic.Interface, set *engine.
 	if err := namespaces.Start(ctx); err != nil {
 		return err
 	}
-	g.watchInventory(ctx, set, catalog)
+	g.watchInventory(ctx, catalog, set)
 	g.decideBy(set, controller.LiveConfig{Namespaces: namespaces, Inventory: g.inventory, Log: g.log})
 	return g.await(ctx)
 }
@@ -164,8 +164,12 @@ func (g *gate) decideBy(set *engine.Set, cfg controller.LiveConfig) {
 }
 
 // watchInventory watches what policies read of the kinds that there are.
-func (g *gate) watchInventory(ctx context.Context, set *engine.Set, catalog *controller.Catalog) {
-	if err := g.inventory.Watch(ctx, set.Inventory(), catalog); err != nil {
+func (g *gate) watchInventory(ctx context.Context, catalog *controller.Catalog, sets ...*engine.Set) {
+	var kinds []engine.InventoryKind
+	for _, set := range sets {
+		kinds = append(kinds, set.Inventory()...)
+	}
+	if err := g.inventory.Watch(ctx, kinds, catalog); err != nil {
 		g.log.Error("inventory is not complete", zap.Error(err))
 	}
 }
@@ -244,7 +248,7 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Set: g.live.Set,
 		Target:    controller.Target{URL: target, CABundle: g.certificate.bundle},
 		APIServer: g.config.Host, FailClosed: c.failClosed, Asked: g.live.Asked(), Metrics: g.metrics, Log: g.log,
-		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, g.live.Set(), catalog) },
+		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, catalog, g.live.Set()) },
 	}
 	if g.kept != nil {
 		cfg.Changed = g.kept.changed

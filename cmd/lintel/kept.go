@@ -22,8 +22,9 @@ type kept struct {
 	keeper   *controller.Keeper
 	catalog  atomic.Pointer[controller.Catalog]
 	outcome  atomic.Pointer[controller.Outcome]
-	changed  chan struct{} // sent to when others are in force, for the registrar
-	told     chan struct{} // the same, for who writes the status
+	next     atomic.Pointer[engine.Set] // what is about to be in force; nil if nothing ever was
+	changed  chan struct{}              // sent to when others are in force, for the registrar
+	told     chan struct{}              // the same, for who writes the status
 }
 
 // keepCluster makes live what the policies of the cluster decide, beside those of
@@ -82,15 +83,28 @@ func (g *gate) keepUp(ctx context.Context) error {
 // force without it: then they could not decide, as their onError has it.
 const inventoryTime = 2 * time.Second
 
-// swap puts a set in force.
+// swap puts a set in force. What it reads is watched before, and what the set before
+// reads no less than before: narrowed too early, that one would judge by nothing.
 func (g *gate) swap(ctx context.Context, set *engine.Set) {
-	g.watchInventory(ctx, set, g.kept.catalog.Load())
+	g.kept.next.Store(set)
+	g.watchBoth(ctx)
 	if err := until(ctx, inventoryTime, unless(g.inventory.Synced)); err != nil {
 		g.log.Error("inventory is not complete", zap.Error(err))
 	}
 	g.live.Swap(set)
+	g.watchBoth(ctx)
 	g.log.Info("policies in force", zap.String("revision", set.Revision()), zap.Int("policies", len(set.Policies())))
 	wake(g.kept.changed)
+}
+
+// watchBoth watches what is read by the policies in force, and by those that are about
+// to be.
+func (g *gate) watchBoth(ctx context.Context) {
+	sets := []*engine.Set{g.live.Set()}
+	if next := g.kept.next.Load(); next != nil && next != sets[0] {
+		sets = append(sets, next)
+	}
+	g.watchInventory(ctx, g.kept.catalog.Load(), sets...)
 }
 
 // tellOutcome logs what is broken, and has it written into the objects.
@@ -150,6 +164,6 @@ func (g *gate) tellStatus(ctx context.Context) {
 func (g *gate) discovered(ctx context.Context) func(*controller.Catalog) {
 	return func(catalog *controller.Catalog) {
 		g.kept.catalog.Store(catalog)
-		g.watchInventory(ctx, g.live.Set(), catalog)
+		g.watchBoth(ctx)
 	}
 }
