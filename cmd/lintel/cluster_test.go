@@ -210,7 +210,7 @@ func testReloads(t *testing.T) {
 		})
 	}
 	policies := dynamic.NewForConfigOrDie(shared.Cluster(t).Config()).Resource(v1alpha1.GroupVersion.WithResource("policies"))
-	for i := range 30 {
+	for i := range 31 {
 		rego := strings.Replace(owned, "owner is missing", fmt.Sprintf("owner is missing in round %d", i), 1)
 		if i%2 == 1 {
 			rego = "package lintel.owned\n\nviolation contains 1 if nothing"
@@ -219,7 +219,7 @@ func testReloads(t *testing.T) {
 		must(err)
 		time.Sleep(100 * time.Millisecond)
 	}
-	create(t, orphan, "owner is missing in round 28\n")
+	create(t, orphan, "owner is missing in round 30\n")
 	stop()
 	clients.Wait()
 	if asked.Load() < 100 {
