@@ -71,7 +71,7 @@ func (r *Registrar) apply(ctx context.Context, reg Registration, found configura
 		return r.keep(ctx, Standing{Registered: true})
 	}
 	if same {
-		r.cfg.Log.Error("the registration was edited: putting it right")
+		r.tellEdited(found)
 	}
 	made, err := r.write(ctx, reg, validating, mutating)
 	if err != nil {

@@ -2,10 +2,11 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -18,6 +19,26 @@ type Standing struct {
 	Registered bool
 	// OpenUntil is until when a deletion by hand is respected. If zero, there was none.
 	OpenUntil time.Time
+	// Opening is what the annotations said when they were read last, and Seen when
+	// they were first seen to say so. If zero, they said nothing.
+	Opening Opening
+	Seen    time.Time
+}
+
+// openingEnds returns until when the opening is respected.
+func (s Standing) openingEnds() time.Time {
+	if end := s.Seen.Add(MaxOpening); end.Before(s.Opening.Until) {
+		return end
+	}
+	return s.Opening.Until
+}
+
+// ends returns until when the gate is open. If zero, it is not.
+func (s Standing) ends() time.Time {
+	if end := s.openingEnds(); end.After(s.OpenUntil) {
+		return end
+	}
+	return s.OpenUntil
 }
 
 // A Memory keeps a [Standing]. Before the first Write, Read returns the zero one.
@@ -36,6 +57,10 @@ type ConfigMapMemory struct {
 const (
 	registeredKey = "registered"
 	openUntilKey  = "open-until"
+	untilKey      = "breakglass-until"
+	reasonKey     = "breakglass-reason"
+	byKey         = "breakglass-by"
+	seenKey       = "breakglass-seen"
 )
 
 // Read reads the ConfigMap.
@@ -44,10 +69,17 @@ func (m ConfigMapMemory) Read(ctx context.Context) (Standing, error) {
 	if err != nil {
 		return Standing{}, fmt.Errorf("read what was registered: %w", err)
 	}
-	s := Standing{Registered: kept.Data[registeredKey] == "true"}
-	if text := kept.Data[openUntilKey]; text != "" {
-		if s.OpenUntil, err = time.Parse(time.RFC3339, text); err != nil {
-			return Standing{}, fmt.Errorf("read what was registered: ConfigMap %q: %s is no time: remove it", m.Name, openUntilKey)
+	s := Standing{
+		Registered: kept.Data[registeredKey] == "true",
+		Opening:    Opening{Reason: kept.Data[reasonKey], By: kept.Data[byKey]},
+	}
+	for key, at := range map[string]*time.Time{openUntilKey: &s.OpenUntil, untilKey: &s.Opening.Until, seenKey: &s.Seen} {
+		text := kept.Data[key]
+		if text == "" {
+			continue
+		}
+		if *at, err = time.Parse(time.RFC3339, text); err != nil {
+			return Standing{}, fmt.Errorf("read what was registered: ConfigMap %q: %s is no time: remove it", m.Name, key)
 		}
 	}
 	return s, nil
@@ -70,14 +102,26 @@ func (s Standing) writeTo(kept *corev1.ConfigMap) {
 	if kept.Data == nil {
 		kept.Data = map[string]string{}
 	}
-	delete(kept.Data, registeredKey)
-	delete(kept.Data, openUntilKey)
+	registered := ""
 	if s.Registered {
-		kept.Data[registeredKey] = "true"
+		registered = "true"
 	}
-	if !s.OpenUntil.IsZero() {
-		kept.Data[openUntilKey] = s.OpenUntil.UTC().Format(time.RFC3339)
+	for key, text := range map[string]string{
+		registeredKey: registered, openUntilKey: timestamp(s.OpenUntil),
+		untilKey: timestamp(s.Opening.Until), reasonKey: s.Opening.Reason, byKey: s.Opening.By, seenKey: timestamp(s.Seen),
+	} {
+		if kept.Data[key] = text; text == "" {
+			delete(kept.Data, key)
+		}
 	}
+}
+
+// timestamp writes a time as it is kept, and "" for the zero one.
+func timestamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 // recall reads what is known from before.
@@ -105,34 +149,111 @@ func (r *Registrar) keep(ctx context.Context, standing Standing) error {
 			return err
 		}
 	}
+	before := r.standing
 	r.stand(standing)
+	r.tell(before, standing)
 	return nil
 }
 
 func (r *Registrar) stand(standing Standing) {
 	r.standing = standing
 	until := int64(0)
-	if !standing.OpenUntil.IsZero() {
-		until = standing.OpenUntil.Unix()
+	if end := standing.ends(); !end.IsZero() {
+		until = end.Unix()
 	}
 	r.openUntil.Store(until)
 }
 
-// isOpen reports whether somebody wants the gate open: a configuration that had
-// been made is missing, and it is not half an hour since that was seen. r is locked.
+// isOpen reports whether somebody wants the gate open, and has it so: because the
+// annotations of a configuration say so, or because one that had been made is missing
+// and it is not half an hour since that was seen. Where the annotations no longer
+// hold, it takes them off. r is locked.
 func (r *Registrar) isOpen(ctx context.Context, found configurations) (bool, error) {
 	now := r.cfg.Now()
-	switch {
-	case !r.standing.Registered || found.isWhole():
-		return false, r.keep(ctx, Standing{Registered: r.standing.Registered})
-	case r.standing.OpenUntil.IsZero():
-		until := now.Add(openFor).Truncate(time.Second)
-		r.cfg.Log.Error("the registration was deleted by hand: nothing is held to policies until it is put back",
-			zap.Time("open_until", until))
-		return true, r.keep(ctx, Standing{Registered: true, OpenUntil: until})
-	case now.Before(r.standing.OpenUntil):
-		return true, nil
+	r.found = found
+	opening, refused := found.opening()
+	if refused != nil {
+		r.tellRefused(refused)
 	}
-	r.cfg.Log.Info("putting back the registration that was deleted by hand")
+	standing := r.standing
+	standing.OpenUntil = r.deletion(now)
+	if opening != standing.Opening {
+		standing.Opening, standing.Seen = opening, time.Time{}
+		if opening != (Opening{}) {
+			standing.Seen = now.UTC().Truncate(time.Second)
+		}
+	}
+	if err := r.keep(ctx, standing); err != nil {
+		return false, err
+	}
+	halves := found.halves(r.cfg.Client, fieldManager)
+	switch {
+	case now.Before(standing.openingEnds()):
+		r.untell()
+		return true, eachHalf(halves, func(h half) error { return h.keepOpen(ctx) })
+	case now.Before(standing.OpenUntil):
+		r.untell()
+		return true, nil
+	case found.hasOpening():
+		r.untell()
+		return false, eachHalf(halves, func(h half) error { return h.end(ctx) })
+	}
 	return false, nil
+}
+
+// deletion returns until when the gate is open because a configuration is missing.
+// What has been seen to be missing stays so until all has been made again.
+func (r *Registrar) deletion(now time.Time) time.Time {
+	switch {
+	case !r.standing.Registered || r.found.isWhole():
+		return time.Time{}
+	case r.standing.OpenUntil.IsZero():
+		return now.Add(openFor).UTC().Truncate(time.Second)
+	}
+	return r.standing.OpenUntil
+}
+
+// untell has the API server told anew, of what it was told before too: what others
+// have changed meanwhile was no edit that nobody accounts for.
+func (r *Registrar) untell() { r.told = told{made: r.told.made} }
+
+// opening returns what the annotations say: of two openings the one that ends later.
+// The error says what is wrong with them, where there is none.
+func (c configurations) opening() (Opening, error) {
+	var last Opening
+	var errs []error
+	for _, annotations := range c.annotations() {
+		o, err := openingOf(annotations)
+		if o.Until.After(last.Until) {
+			last = o
+		}
+		errs = append(errs, err)
+	}
+	if last != (Opening{}) {
+		return last, nil
+	}
+	return Opening{}, errors.Join(errs...)
+}
+
+// hasOpening reports whether a configuration has any of the annotations.
+func (c configurations) hasOpening() bool { return slices.ContainsFunc(c.annotations(), hasOpening) }
+
+func (c configurations) annotations() []map[string]string {
+	var all []map[string]string
+	if c.validating != nil {
+		all = append(all, c.validating.Annotations)
+	}
+	if c.mutating != nil {
+		all = append(all, c.mutating.Annotations)
+	}
+	return all
+}
+
+// eachHalf does something to all halves, to the others too where it fails.
+func eachHalf(halves []half, do func(half) error) error {
+	var errs []error
+	for _, h := range halves {
+		errs = append(errs, do(h))
+	}
+	return errors.Join(errs...)
 }

@@ -209,6 +209,8 @@ func TestEdits(t *testing.T) {
 		"Timeout":       {"Nobody waits for longer.", "validating", `{"op": "replace", "path": "/webhooks/0/timeoutSeconds", "value": 30}`},
 		"Namespaces":    {"What is left out are the namespaces that a cluster needs.", "validating", `{"op": "replace", "path": "/webhooks/0/namespaceSelector", "value": {"matchLabels": {"a": "b"}}}`},
 		"WayOut":        {"No label is a way out.", "validating", `{"op": "replace", "path": "/webhooks/0/objectSelector", "value": {"matchLabels": {"a": "b"}}}`},
+		"NoObject":      {"Nor is what opens the gate, without a word of why.", "validating", `{"op": "replace", "path": "/webhooks/0/objectSelector", "value": {"matchExpressions": [{"key": "lintel.dev/breakglass", "operator": "Exists"}, {"key": "lintel.dev/breakglass", "operator": "DoesNotExist"}]}}`},
+		"MatchPolicy":   {"Another version of a kind is no way out.", "validating", `{"op": "replace", "path": "/webhooks/0/matchPolicy", "value": "Exact"}`},
 		"Condition":     {"Nor is a condition that somebody adds.", "validating", `{"op": "add", "path": "/webhooks/0/matchConditions/-", "value": {"name": "mine", "expression": "false"}}`},
 		"NoCondition":   {"Who is never held up is still not.", "validating", `{"op": "remove", "path": "/webhooks/0/matchConditions/0"}`},
 		"Entry":         {"An entry of somebody else has no place here.", "validating", `{"op": "add", "path": "/webhooks/-", "value": ` + stranger + `}`},
@@ -289,7 +291,7 @@ func TestDeletedByHand(t *testing.T) {
 			cfg, client := registrar(t, own)
 			kubectl(t, "create", "configmap", own)
 			metrics, now := prometheus.NewRegistry(), &clock{}
-			cfg.Now, cfg.Metrics = now.now, metrics
+			cfg.Now, cfg.Metrics, cfg.Events = now.now, metrics, recorder(t, client)
 			cfg.Memory = controller.ConfigMapMemory{Client: client.CoreV1().ConfigMaps("default"), Name: own}
 			kept := func() map[string]string {
 				cm, err := client.CoreV1().ConfigMaps("default").Get(t.Context(), own, metav1.GetOptions{})
@@ -314,6 +316,13 @@ func TestDeletedByHand(t *testing.T) {
 			eventually(t, "the deletion to be seen", func() bool { return kept()["open-until"] == "2027-01-01T00:30:00Z" })
 			isOpen(r, "after the deletion")
 			hasGauge(t, metrics, now.now().Add(30*time.Minute).Unix())
+			if got := openings(t, metrics, "deleted"); got != 1 {
+				t.Errorf("%s\nopenings: got %d, want one", tc.reason, got)
+			}
+			told := twice("Deleted by hand: the gate is open until 2027-01-01T00:30:00Z. Then it is put back.")
+			if diff := cmp.Diff(told, notes(t, client, own, "RegistrationDeleted", 2)); diff != "" {
+				t.Errorf("%s\nEvents: -want, +got:\n%s", tc.reason, diff)
+			}
 			now.advance(29*time.Minute + 59*time.Second)
 			isOpen(r, "a second before the end")
 
@@ -324,6 +333,7 @@ func TestDeletedByHand(t *testing.T) {
 			now.advance(time.Second)
 			eventually(t, "the gate to close", func() bool { return exist(t, client, own) == "both" })
 			eventually(t, "the deletion to be forgotten", func() bool { return kept()["open-until"] == "" })
+			notes(t, client, own, "RegistrationPutBack", 2)
 
 			r.stop()
 			remove()
@@ -338,7 +348,7 @@ func TestDeletedByHand(t *testing.T) {
 func hasGauge(t *testing.T, metrics prometheus.Gatherer, want int64) {
 	t.Helper()
 	const name = "lintel_registration_open_until_seconds"
-	text := fmt.Sprintf("# HELP %s Until when nothing is registered because somebody has deleted the registration, in seconds since 1970; 0 if it is in force.\n"+
+	text := fmt.Sprintf("# HELP %s Until when nothing is held to policies because somebody has opened the gate, in seconds since 1970; 0 if it is closed. Only the leader knows.\n"+
 		"# TYPE %s gauge\n%s %d\n", name, name, name, want)
 	if err := testutil.GatherAndCompare(metrics, strings.NewReader(text), name); err != nil {
 		t.Error(err)

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/lintel-policy/lintel/engine"
 )
@@ -62,6 +62,8 @@ type RegistrarConfig struct {
 	Discovered func(*Catalog)
 	// Now is the clock. If nil, time.Now.
 	Now func() time.Time
+	// Events is told what others do to the registration. If nil, nobody is.
+	Events events.EventRecorder
 	// Metrics is where metrics are registered. If nil, nowhere.
 	Metrics prometheus.Registerer
 	// Log says what is registered and what is pending. If nil, nothing is logged.
@@ -74,11 +76,13 @@ type Registrar struct {
 	cfg       RegistrarConfig
 	openUntil atomic.Int64           // in seconds since 1970; 0 while the gate is closed
 	bundle    atomic.Pointer[[]byte] // what the API server trusts; nil before it was told
+	counts    incidentCounts
 
 	mu       sync.Mutex
 	catalog  *Catalog
 	standing Standing
 	told     told
+	found    configurations // as they were read last
 }
 
 // NewRegistrar returns a Registrar for cfg. It refuses a target that the API
@@ -108,26 +112,13 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	r := &Registrar{cfg: cfg}
-	if cfg.Metrics != nil {
-		if err := cfg.Metrics.Register(r.gauge()); err != nil {
-			return nil, fmt.Errorf("register metric of registration: %w", err)
-		}
-	}
-	return r, nil
-}
-
-// gauge is the metric that an alert watches.
-func (r *Registrar) gauge() prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "lintel_registration_open_until_seconds",
-		Help: "Until when nothing is registered because somebody has deleted the registration, in seconds since 1970; 0 if it is in force.",
-	}, func() float64 { return float64(r.openUntil.Load()) })
+	r := &Registrar{cfg: cfg, counts: newIncidentCounts()}
+	return r, r.registerMetrics()
 }
 
 // Register reads discovery and tells the API server what the policies match now.
 // What others have edited is put right; what somebody has deleted stays deleted for
-// half an hour. A policy that asks for what cannot be is an error, and the others
+// half an hour, and who has broken the glass keeps the gate open. A policy that asks for what cannot be is an error, and the others
 // are registered all the same.
 func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 	r.mu.Lock()
@@ -219,6 +210,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 		return err
 	}
 	r.complain(err)
+	defer r.openUntil.Store(0) // another replica knows
 	ticker := time.NewTicker(r.cfg.Refresh)
 	defer ticker.Stop()
 	for {
@@ -228,6 +220,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 		case <-asked:
 			asked = nil
 		case <-r.cfg.Changed:
+		case <-r.closing():
 		case <-ticker.C:
 		}
 		_, err := r.Register(ctx)
