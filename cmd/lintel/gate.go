@@ -248,6 +248,7 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Set: g.live.Set,
 		Target:    controller.Target{URL: target, CABundle: g.certificate.bundle},
 		APIServer: g.config.Host, FailClosed: c.failClosed, Asked: g.live.Asked(), Metrics: g.metrics, Log: g.log,
+		Events:     newRecorder(ctx, g.client),
 		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, catalog, g.live.Set()) },
 	}
 	if g.kept != nil {

@@ -52,6 +52,12 @@ func serve(t *testing.T, args ...string) *served {
 // serveFrom does the same with policies of a source.
 func serveFrom(t *testing.T, source string, args ...string) *served {
 	t.Helper()
+	return serveUntil(t, "registered", source, args...)
+}
+
+// serveUntil does the same and returns when lintel has logged something.
+func serveUntil(t *testing.T, message, source string, args ...string) *served {
+	t.Helper()
 	args = append([]string{"serve", "--kubeconfig", shared.Cluster(t).Kubeconfig(), "-p", source, "--address", "127.0.0.1:0"}, args...)
 	s := &served{cmd: exec.Command("lintel", args...), log: make(chan map[string]any, 1000), ended: make(chan error, 1)}
 	s.cmd.Stdout = &s.stdout
@@ -60,7 +66,7 @@ func serveFrom(t *testing.T, source string, args ...string) *served {
 	must(s.cmd.Start())
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
 	go s.read(t, stderr)
-	s.awaitLog(t, "registered")
+	s.awaitLog(t, message)
 	return s
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
@@ -49,11 +48,9 @@ func (s *sourceFlags) loadFrom(ctx context.Context, names []string) (*loaded, er
 
 // readClusterPolicies reads what the objects of a cluster say.
 func readClusterPolicies(ctx context.Context, kubeconfig string) (policies.Source, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	config, err := findCluster(kubeconfig, "")
 	if err != nil {
-		return policies.Source{}, fmt.Errorf("find the cluster: %w", err)
+		return policies.Source{}, err
 	}
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
