@@ -36,6 +36,9 @@ func (o *Object) Ref() ObjectRef {
 	return ObjectRef{APIVersion: apiVersion, Kind: kind, Namespace: namespace, Name: name}
 }
 
+// Labels returns the labels of the object. The caller may change them.
+func (o *Object) Labels() map[string]string { return labelsOf(o.term) }
+
 // child returns the value of key in t, nil where t is no object or lacks it.
 func child(t *ast.Term, key string) *ast.Term {
 	if t == nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
@@ -74,11 +73,11 @@ func (s *parameterSchema) complete(layers ...*runtime.RawExtension) (*ast.Term, 
 	unknown := pruning.PruneWithOptions(parameters, s.structural, false,
 		structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("unknown parameter %s", strings.Join(unknown, ", "))
+		return nil, s.unknown(unknown)
 	}
 	defaulting.Default(parameters, s.structural)
 	if errs := validation.ValidateCustomResource(field.NewPath("parameters"), parameters, s.validator); len(errs) > 0 {
-		return nil, errs.ToAggregate()
+		return nil, unfit(errs)
 	}
 	return termOf(parameters)
 }

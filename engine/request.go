@@ -314,6 +314,28 @@ func (r *Request) User() string { return r.user }
 // DryRun reports whether nothing will be stored.
 func (r *Request) DryRun() bool { return r.dryRun }
 
+// Object returns the object of the request, nil where it has none.
+func (r *Request) Object() *Object {
+	if r.object == nil {
+		return nil
+	}
+	return &Object{term: r.object, managed: r.objectManaged}
+}
+
+// ChangesSpec reports whether the request makes an object, or changes the spec of
+// one. Where that cannot be compared, it does.
+func (r *Request) ChangesSpec() (does bool) {
+	defer func() {
+		if recover() != nil {
+			does = true // there are numbers that OPA cannot compare
+		}
+	}()
+	if r.object == nil || r.old == nil {
+		return r.object != nil
+	}
+	return orNull(child(r.object, "spec")).Value.Compare(orNull(child(r.old, "spec")).Value) != 0
+}
+
 // Ref names the object of the request.
 func (r *Request) Ref() ObjectRef {
 	return ObjectRef{
