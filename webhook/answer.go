@@ -130,6 +130,9 @@ func (h *Handler) ask(ctx context.Context, t *turn, req *engine.Request) (a answ
 	if t.tooHeavy {
 		return h.undecided(at, req, "too_heavy", errTooHeavy)
 	}
+	if at == own {
+		return h.check(ctx, req)
+	}
 	if at == mutate {
 		m, err := h.decider.Patch(ctx, req)
 		if err != nil {
@@ -182,6 +185,9 @@ func (h *Handler) failed(ctx context.Context, at door, req *engine.Request, err 
 // undecided answers for a decider that did not: by what each policy that matches
 // says of errors, where that can be found out.
 func (h *Handler) undecided(at door, req *engine.Request, reason string, err error) answer {
+	if at == own {
+		return unchecked(req, reason, engine.Printable(err.Error()))
+	}
 	if at != mutate {
 		if d := h.consider(at, req, err); d != nil {
 			a := reviewAnswer(d)
@@ -223,10 +229,14 @@ func cannotDecide(at door, req *engine.Request, reason, why string) answer {
 const maxText = 4 << 10
 
 func internalError(text string) *metav1.Status {
+	return status(http.StatusInternalServerError, metav1.StatusReasonInternalError, shorten(text))
+}
+
+func shorten(text string) string {
 	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
+		return strings.ToValidUTF8(text[:maxText-len("…")], "") + "…"
 	}
-	return status(http.StatusInternalServerError, metav1.StatusReasonInternalError, text)
+	return text
 }
 
 func status(code int32, reason metav1.StatusReason, text string) *metav1.Status {

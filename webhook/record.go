@@ -39,7 +39,7 @@ func (h *Handler) record(t *turn, req *engine.Request, a answer) {
 		fields = append(fields, zap.String("reason", a.reason))
 	}
 	h.log.Info("reviewed", append(fields, a.fields...)...)
-	if h.keep != nil && t.door != mutate && a.refusal == nil {
+	if h.keep != nil && t.door != mutate && t.door != own && a.refusal == nil {
 		h.keep(Reviewed{Door: string(t.door), Body: t.body, Allowed: a.response.Allowed, Decision: a.decision})
 	}
 }

@@ -75,6 +75,8 @@ func (f Funcs) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation
 // Config configures a [Handler]. Only Decider is required.
 type Config struct {
 	Decider Decider
+	// Checker checks Lintel's own objects at [PathOwn]. If nil, nothing is served there.
+	Checker Checker
 	// Timeout bounds one request where the API server gives it more or says
 	// nothing. If zero, 8 seconds; at most [MaxTimeout].
 	Timeout time.Duration
@@ -119,9 +121,10 @@ type Reviewed struct {
 // written before the server's write deadline.
 const MaxTimeout = ioTimeout - time.Second
 
-// A Handler answers admission reviews at each of [Paths].
+// A Handler answers admission reviews at each of [Paths], and at [PathOwn].
 type Handler struct {
 	decider Decider
+	checker Checker // nil if own objects are not checked
 	timeout time.Duration
 	maxBody int64
 	gate    *gate
@@ -139,6 +142,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{
 		decider: cfg.Decider,
+		checker: cfg.Checker,
 		timeout: cfg.Timeout,
 		maxBody: cfg.MaxBody,
 		gate:    newGate(cfg),
@@ -205,11 +209,14 @@ func (cfg Config) check() error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	accepted := time.Now()
 	door := doorOf(r.URL.Path)
+	if door == own && h.checker == nil {
+		door = nowhere
+	}
 	code := h.serve(w, r, door, accepted)
 	h.metrics.answered(door, code, time.Since(accepted))
 }
 
-// Paths returns the paths that a [Handler] answers.
+// Paths returns the paths by which a [Handler] judges and patches.
 func Paths() []string { return []string{PathValidate, PathDeny, PathWarn, PathMutate} }
 
 // A door is a path by which reviews come in.
@@ -220,6 +227,7 @@ const (
 	deny     door = "deny"
 	warn     door = "warn"
 	mutate   door = "mutate"
+	own      door = "own"
 	nowhere  door = "other"
 )
 
@@ -233,6 +241,8 @@ func doorOf(path string) door {
 		return warn
 	case PathMutate:
 		return mutate
+	case PathOwn:
+		return own
 	}
 	return nowhere
 }

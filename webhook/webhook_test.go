@@ -143,6 +143,7 @@ func start(ctx context.Context, cfg webhook.Config, with webhook.ServerConfig) (
 	for _, path := range webhook.Paths() {
 		server.Register(path, handler)
 	}
+	server.Register(webhook.PathOwn, handler)
 	ctx, cancel := context.WithCancel(ctx)
 	s := newClient(with.Listener.Addr().String(), authority.Pair().Certificate)
 	s.cancel, s.done, s.server = cancel, make(chan error, 1), server
