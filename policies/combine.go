@@ -105,7 +105,7 @@ func (c *combination) policy(p engine.Policy, r role) {
 
 // clash says that two policies have the same name.
 func clash(name, one, other string) error {
-	return fmt.Errorf("policy %s is there twice: in %s and in %s", name, one, other)
+	return &engine.PolicyError{Policy: name, Err: fmt.Errorf("the name is there twice: in %s and in %s", one, other)}
 }
 
 // exception adds e unless there is one of its name.
