@@ -46,20 +46,50 @@ func TestRegistrationOfLibrary(t *testing.T) {
 	for _, p := range reg.Pending {
 		fmt.Fprintf(&text, "  %s %s %s\n", p.Policy, p.Kind.Group, p.Kind.Kind)
 	}
-	file := filepath.Join("testdata", "registration.txt")
-	if os.Getenv("LINTEL_UPDATE") != "" {
-		must(t, "write", os.WriteFile(file, []byte(text.String()), 0o600))
-	}
-	want, err := os.ReadFile(file)
-	must(t, "read", err)
-	if diff := cmp.Diff(string(want), text.String()); diff != "" {
-		t.Errorf("registration of the library: -want, +got:\n%s", diff)
-	}
+	golden(t, "registration.txt", text.String())
 	catalog, err := controller.ReadCatalog(t.Context(), client.DiscoveryClient, nil)
 	must(t, "read catalog", err)
 	for _, rules := range [][]admissionv1.RuleWithOperations{v.Webhooks[0].Rules, v.Webhooks[1].Rules, m.Webhooks[0].Rules} {
 		must(t, "check rules against discovery", controller.Check(rules, catalog))
 	}
+}
+
+// golden holds text to a file of testdata, which LINTEL_UPDATE=1 writes.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if os.Getenv("LINTEL_UPDATE") != "" {
+		must(t, "write", os.WriteFile(file, []byte(text), 0o600))
+	}
+	want, err := os.ReadFile(file)
+	must(t, "read", err)
+	if diff := cmp.Diff(string(want), text); diff != "" {
+		t.Errorf("%s: -want, +got:\n%s", name, diff)
+	}
+}
+
+// TestRegistrationOfOwn holds the entry by which Lintel's own objects are checked to
+// what is written down. It is there as soon as their kinds are, without any policy.
+func TestRegistrationOfOwn(t *testing.T) {
+	cfg, client := registrar(t, "own")
+	set, err := engine.Compile(engine.Config{})
+	must(t, "compile nothing", err)
+	cfg.Set, cfg.Own = func() *engine.Set { return set }, true
+	r, err := controller.NewRegistrar(cfg)
+	must(t, "make registrar", err)
+	entries := func() []admissionv1.ValidatingWebhook {
+		_, err := r.Register(t.Context())
+		must(t, "register", err)
+		return validating(t, client, "own").Webhooks
+	}
+	if got := entries(); len(got) != 0 {
+		t.Errorf("without the kinds there are %d entries, want none", len(got))
+	}
+	define(t)
+	var text strings.Builder
+	eventually(t, "the entry", func() bool { return len(entries()) == 1 })
+	writeEntry(&text, asMutating(entries()[0]))
+	golden(t, "registration_own.txt", text.String())
 }
 
 // asMutating is what both kinds of entry have in common.

@@ -44,6 +44,8 @@ type RegistrarConfig struct {
 	// webhook does not answer, once it has answered for the first time. If false,
 	// such requests pass.
 	FailClosed bool
+	// Own has Lintel's own objects checked before they are stored, where their kinds are.
+	Own bool
 	// Asked is closed when a review has come in, which shows that the API server
 	// finds the webhook. If nil, that is taken to be so.
 	Asked <-chan struct{}
@@ -166,6 +168,9 @@ func (r *Registrar) plan(ctx context.Context, catalog *Catalog, found configurat
 			return plan{}, err
 		}
 		p.owners = []metav1.OwnerReference{*owner}
+	}
+	if r.cfg.Own {
+		p.own = ownRules(catalog)
 	}
 	var err error
 	p.rules, err = newEntryRules(set.Policies(), catalog)

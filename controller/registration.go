@@ -112,7 +112,8 @@ type Registration struct {
 type plan struct {
 	set     *engine.Set
 	rules   entryRules
-	failure admissionv1.FailurePolicyType // of the entry that is waited for
+	own     []admissionv1.RuleWithOperations // for Lintel's own objects
+	failure admissionv1.FailurePolicyType    // of the entry that is waited for
 	owners  []metav1.OwnerReference
 	name    string
 	target  Target
@@ -137,6 +138,9 @@ func (p plan) register() Registration {
 	}
 	if len(p.rules.all.Rules) > 0 {
 		reg.Validating.Webhooks = append(reg.Validating.Webhooks, p.warn())
+	}
+	if len(p.own) > 0 {
+		reg.Validating.Webhooks = append(reg.Validating.Webhooks, p.ownEntry())
 	}
 	if len(p.rules.patch.Rules) > 0 {
 		reg.Mutating.Webhooks = append(reg.Mutating.Webhooks, p.patch())

@@ -41,6 +41,7 @@ type gate struct {
 	inventory   *controller.Inventory
 	kept        *kept // the policies of the cluster; nil if they come from elsewhere
 	live        *controller.Live
+	namespaces  *controller.Namespaces // nil without a cluster
 	server      *webhook.Server
 	certificate *certificate
 	registrar   *controller.Registrar // nil without a cluster
@@ -148,7 +149,7 @@ func (g *gate) watch(ctx context.Context, client dynamic.Interface, set *engine.
 		return fmt.Errorf("read namespaces: %w", err)
 	}
 	namespaces := controller.NewNamespaces(client)
-	g.inventory = controller.NewInventory(client)
+	g.namespaces, g.inventory = namespaces, controller.NewInventory(client)
 	if err := namespaces.Start(ctx); err != nil {
 		return err
 	}
@@ -204,7 +205,11 @@ func until(ctx context.Context, atMost time.Duration, check func() error) error 
 
 // serve makes the server, with a certificate, and what registers it.
 func (c *serveCommand) serve(ctx context.Context, g *gate) error {
-	handler, err := webhook.New(webhook.Config{Decider: g.live, Revision: g.live.Revision, Record: c.recordTo(), Metrics: g.metrics, Log: g.log})
+	checker, err := g.newChecker()
+	if err != nil {
+		return err
+	}
+	handler, err := webhook.New(webhook.Config{Decider: g.live, Checker: checker, Revision: g.live.Revision, Record: c.recordTo(), Metrics: g.metrics, Log: g.log})
 	if err != nil {
 		return err
 	}
@@ -234,6 +239,7 @@ func (c *serveCommand) serveOn(ctx context.Context, g *gate, handler http.Handle
 	for _, path := range webhook.Paths() {
 		g.server.Register(path, handler)
 	}
+	g.server.Register(webhook.PathOwn, handler)
 	if g.mode != alone {
 		if err := c.registerBy(ctx, g, target); err != nil {
 			return err
@@ -252,7 +258,7 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, catalog, g.live.Set()) },
 	}
 	if g.kept != nil {
-		cfg.Changed = g.kept.changed
+		cfg.Own, cfg.Changed = true, g.kept.changed
 		cfg.Discovered = g.discovered(ctx)
 	}
 	if g.mode == byService {
