@@ -16,10 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-
-	"github.com/lintel-policy/lintel/api/v1alpha1"
 )
 
 // inCluster are policies of a cluster, one of which does not compile.
@@ -167,12 +164,20 @@ func TestServePoliciesOfCluster(t *testing.T) {
 	create(t, orphan, "Warning: owned: metadata.labels.owner: owner is missing")
 	awaitStatus("enforcement", "warn")
 
-	kubectl(t, ownedPolicy(t, "package lintel.owned\n\nviolation contains 1 if nothing", `, "enforcement": "warn", "match": {"kinds": [{"apiGroups": [""], "kinds": ["ConfigMap"]}]}`), "apply", "-f", "-")
+	// What is in a ConfigMap nobody checks before it is stored.
+	kubectl(t, ownedRego(t, owned), "apply", "-f", "-")
+	t.Cleanup(func() {
+		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "configmap", "owned-rego")
+	})
+	kubectl(t, policyFrom("owned", `"configMapRef": {"namespace": "default", "name": "owned-rego"}`, `, "enforcement": "warn", `+about), "replace", "-f", "-")
+	awaitStatus(isReady+".reason", "Compiled")
+	kubectl(t, ownedRego(t, "package lintel.owned\n\nviolation contains 1 if nothing"), "apply", "-f", "-")
 	awaitStatus(isReady+".reason", "Broken")
-	awaitStatus(isReady+".message", "Policy owned#a.rego:3: rego_unsafe_var_error: var nothing is unsafe\nWhat was in force before is in force still.")
+	awaitStatus(isReady+".message", "ConfigMap default/owned-rego#a.rego:3: rego_unsafe_var_error: var nothing is unsafe\nWhat was in force before is in force still.")
 	create(t, orphan, "Warning: owned: metadata.labels.owner: owner is missing")
 
-	kubectl(t, ownedPolicy(t, owned, ""), "apply", "-f", "-")
+	kubectl(t, ownedRego(t, owned), "apply", "-f", "-")
+	kubectl(t, "", "patch", "policy", "owned", "--type=merge", "-p", `{"spec": {"enforcement": "deny"}}`)
 	create(t, orphan, "ConfigMap default/orphan breaks 1 policy")
 	testReloads(t)
 
@@ -209,13 +214,12 @@ func testReloads(t *testing.T) {
 			}
 		})
 	}
-	policies := dynamic.NewForConfigOrDie(shared.Cluster(t).Config()).Resource(v1alpha1.GroupVersion.WithResource("policies"))
 	for i := range 31 {
 		rego := strings.Replace(owned, "owner is missing", fmt.Sprintf("owner is missing in round %d", i), 1)
 		if i%2 == 1 {
 			rego = "package lintel.owned\n\nviolation contains 1 if nothing"
 		}
-		_, err := policies.Patch(t.Context(), "owned", types.MergePatchType, []byte(specOf(t, rego)), metav1.PatchOptions{})
+		_, err := client.CoreV1().ConfigMaps("default").Patch(t.Context(), "owned-rego", types.MergePatchType, []byte(ownedRego(t, rego)), metav1.PatchOptions{})
 		must(err)
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -227,9 +231,13 @@ func testReloads(t *testing.T) {
 	}
 }
 
-func specOf(t *testing.T, rego string) string {
+// ownedRego is the ConfigMap of a policy, of which policy owned finds nothing wrong.
+func ownedRego(t *testing.T, rego string) string {
 	t.Helper()
-	data, err := json.Marshal(map[string]any{"spec": map[string]any{"source": map[string]any{"modules": []any{map[string]any{"name": "a.rego", "rego": rego}}}}})
+	data, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "data": map[string]string{"a.rego": rego},
+		"metadata": map[string]any{"name": "owned-rego", "namespace": "default", "labels": map[string]string{"owner": "me"}},
+	})
 	must(err)
 	return string(data)
 }
