@@ -109,19 +109,29 @@ func own(t *testing.T) {
 	})
 }
 
-// serveOwn serves the policies of the cluster, beside those of the library.
-func serveOwn(t *testing.T) *served {
-	t.Helper()
-	s := serveFrom(t, "cluster", "-p", "embedded")
-	awaitChecked(t)
-	return s
-}
-
-// TestOwnObjects has people write Policies and PolicyExceptions that are wrong, or not
-// meant so, in every way: they read what it is and how it is mended.
+// TestOwnObjects has people write Policies and PolicyExceptions to a real API server.
 func TestOwnObjects(t *testing.T) {
 	own(t)
-	s := serveOwn(t)
+	stale := []string{"patch", "policy", "stale", "--type=merge", "-p", `{"metadata": {"finalizers": null}}`}
+	t.Cleanup(func() { shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, stale...) }) // or its kind cannot go
+	kubectl(t, staleWith(t, "nothing"), "create", "-f", "-")                                           // nobody checks it yet
+	s := serveFrom(t, "cluster", "-p", "embedded")
+	awaitChecked(t)
+	t.Run("Said", testOwnSaid)
+	t.Run("Changes", func(t *testing.T) { testOwnChanges(t, stale) })
+	t.Run("Confined", testConfined)
+	t.Run("Unchecked", func(t *testing.T) { testUnchecked(t, s) })
+}
+
+// staleWith is a Policy that is broken by a variable.
+func staleWith(t *testing.T, variable string) string {
+	t.Helper()
+	return policyOf(t, "stale", "package team\n\nviolation contains {\"msg\": "+variable+"}", about)
+}
+
+// testOwnSaid has them be wrong, or not meant so, in every way: people read what it
+// is and how it is mended.
+func testOwnSaid(t *testing.T) {
 	well := "package team\n\nviolation contains {\"msg\": \"m\"} if input.parameters.n\n"
 	schema := "# METADATA\n# custom:\n#   parameters: {type: object, properties: {n: {type: integer}, names: {type: array, items: {type: string}}}}\n" + well
 	cases := map[string]struct{ reason, object, want string }{
@@ -178,61 +188,50 @@ func TestOwnObjects(t *testing.T) {
 		"SchemaExpires":  {"No end.", exceptionOf("excusing", `["honours"]`, `{"names": ["web"]}`, ""), `spec.expires: Invalid value: "": spec.expires in body must be of type date-time: ""`},
 		"OwnSelector":    {"What the schema cannot say, Lintel does.", exceptionOf("excusing", `["honours"]`, `{"labelSelector": {"matchExpressions": [{"key": "a", "operator": "Like"}]}}`, later), refusal + "PolicyException excusing/legacy would not be in force:\n  spec.objects.labelSelector: \"Like\" is not a valid label selector operator"},
 	}
-	t.Run("all", func(t *testing.T) {
-		for name, tc := range cases {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				got := attempt(t, tc.object)
-				switch {
-				case strings.HasPrefix(name, "Schema"): // in words of the API server, which may change
-					if !strings.Contains(got, tc.want) || strings.Contains(got, "own.lintel.dev") {
-						t.Errorf("%s\ngot %q, want %q", tc.reason, got, tc.want)
-					}
-				case name == "Controls":
-					if !strings.Contains(got, "denied the request") || strings.ContainsAny(got, "\x1b\u202e") {
-						t.Errorf("%s\ngot %q", tc.reason, got)
-					}
-				case got != tc.want:
-					t.Errorf("%s\n-want, +got:\n%s", tc.reason, cmp.Diff(tc.want, got))
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := attempt(t, tc.object)
+			switch {
+			case strings.HasPrefix(name, "Schema"): // in words of the API server, which may change
+				if !strings.Contains(got, tc.want) || strings.Contains(got, "own.lintel.dev") {
+					t.Errorf("%s\ngot %q, want %q", tc.reason, got, tc.want)
 				}
-			})
-		}
-	})
-	s.end(t, syscall.SIGTERM)
+			case name == "Controls":
+				if !strings.Contains(got, "denied the request") || strings.ContainsAny(got, "\x1b\u202e") {
+					t.Errorf("%s\ngot %q", tc.reason, got)
+				}
+			case got != tc.want:
+				t.Errorf("%s\n-want, +got:\n%s", tc.reason, cmp.Diff(tc.want, got))
+			}
+		})
+	}
 }
 
-// TestOwnObjectsChange holds that only a change of the spec is checked: neither labels
-// nor finalizers nor the status of an object wait for Lintel, however wrong it is.
-func TestOwnObjectsChange(t *testing.T) {
-	own(t)
-	broken := func(variable string) string {
-		return policyOf(t, "a", "package team\n\nviolation contains {\"msg\": "+variable+"}", about)
-	}
-	kubectl(t, broken("nothing"), "create", "-f", "-") // nobody checks it yet
-	free := []string{"patch", "policy", "a", "--type=merge", "-p", `{"metadata": {"finalizers": null}}`}
-	t.Cleanup(func() { shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, free...) }) // or its kind cannot go
-	s := serveOwn(t)
+// testOwnChanges holds that only a change of the spec is checked: neither labels nor
+// finalizers nor the status of an object wait for Lintel, however wrong it is.
+func testOwnChanges(t *testing.T, stale []string) {
 	before := timesChecked(t)
-	kubectl(t, "", "label", "policy", "a", "team=x")
-	kubectl(t, "", "patch", "policy", "a", "--type=merge", "-p", `{"metadata": {"finalizers": ["example.com/a"]}}`)
-	kubectl(t, "", "patch", "policy", "a", "--subresource=status", "--type=merge", "-p", `{"status": {"revision": "x"}}`)
+	kubectl(t, "", "label", "policy", "stale", "team=x")
+	kubectl(t, "", "patch", "policy", "stale", "--type=merge", "-p", `{"metadata": {"finalizers": ["example.com/stale"]}}`)
+	kubectl(t, "", "patch", "policy", "stale", "--subresource=status", "--type=merge", "-p", `{"status": {"revision": "x"}}`)
 	kubectl(t, exceptionOf("excusing", `["honours"]`, `{"names": ["web"]}`, "2037-01-01T00:00:00Z"), "create", "-f", "-")
 	kubectl(t, "", "patch", "policyexception", "legacy", "-n", "excusing", "--subresource=status", "--type=merge", "-p", `{"status": {"lastExcused": "x"}}`)
 	if got := timesChecked(t) - before; got != 1 {
 		t.Errorf("the API server has asked %d times, want once, about the exception that is new", got)
 	}
-	_, stderr, code := shared.Cluster(t).Kubectl(t.Context(), strings.NewReader(broken("nothing_else")), "replace", "-f", "-")
-	if want := "Policy a would not be in force:\n  Policy a#a.rego:3: rego_unsafe_var_error: var nothing_else is unsafe"; code != 1 || !strings.Contains(stderr, want) {
+	_, stderr, code := shared.Cluster(t).Kubectl(t.Context(), strings.NewReader(staleWith(t, "nothing_else")), "replace", "-f", "-")
+	if want := "Policy stale would not be in force:\n  Policy stale#a.rego:3: rego_unsafe_var_error: var nothing_else is unsafe"; code != 1 || !strings.Contains(stderr, want) {
 		t.Errorf("a change to what is broken otherwise: %d %q, want %q", code, stderr, want)
 	}
-	kubectl(t, "", "delete", "policy", "a", "--wait=false")
-	kubectl(t, "", free...)
-	kubectl(t, "", "wait", "--for=delete", "policy/a", "--timeout=60s")
+	kubectl(t, "", "delete", "policy", "stale", "--wait=false")
+	kubectl(t, "", stale...)
+	kubectl(t, "", "wait", "--for=delete", "policy/stale", "--timeout=60s")
 	_, stderr, code = shared.Cluster(t).Kubectl(t.Context(), nil, "patch", "policyexception", "legacy", "-n", "excusing", "--type=merge", "-p", `{"spec": {"expires": "2020-01-01T00:00:00Z"}}`)
 	if want := "Warning: legacy: it excuses nothing any more, since spec.expires is past\n"; code != 0 || stderr != want {
 		t.Errorf("an exception that is ended: %d %q, want %q", code, stderr, want)
 	}
-	s.end(t, syscall.SIGTERM)
+	kubectl(t, "", "delete", "policyexception", "legacy", "-n", "excusing")
 }
 
 // timesChecked is how often the API server has asked about Lintel's own objects.
@@ -249,14 +248,13 @@ func timesChecked(t *testing.T) int {
 	return total
 }
 
-// TestOwnObjectsUnchecked holds that what nobody checked is stored, and its status
-// says what would have been said, as soon as somebody is there again.
-func TestOwnObjectsUnchecked(t *testing.T) {
-	own(t)
-	serveOwn(t).kill(t)
+// testUnchecked holds that what nobody checked is stored, and its status says what
+// would have been said, as soon as somebody is there again.
+func testUnchecked(t *testing.T, s *served) {
+	s.kill(t)
 	kubectl(t, policyOf(t, "unchecked", "package team\n\nviolation contains {\"msg\": nothing}", about), "create", "-f", "-")
 	kubectl(t, "", "patch", "policy", "unchecked", "--subresource=status", "--type=merge", "-p", `{"status": {"revision": "x"}}`)
-	s := serveFrom(t, "cluster", "-p", "embedded")
+	s = serveFrom(t, "cluster", "-p", "embedded")
 	want, got := "False Broken Policy unchecked#a.rego:3: rego_unsafe_var_error: var nothing is unsafe", ""
 	for range 300 {
 		if got = kubectl(t, "", "get", "policy", "unchecked", "-o", `jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.reason} {.message}{end}`); got == want {
@@ -282,25 +280,23 @@ func (s *served) kill(t *testing.T) {
 	}
 }
 
-// TestExceptionsAreConfined holds, at a real API server, that an exception excuses
-// nothing outside of its own namespace, however it is aimed: neither an object of
-// its name elsewhere nor what is in no namespace.
-func TestExceptionsAreConfined(t *testing.T) {
-	own(t)
-	s := serveOwn(t)
-	kubectl(t, exceptionOf("excusing", `["honours", "named"]`, `{"names": ["web", "neighbour/web", "elsewhere"]}`, later), "create", "-f", "-")
+// testConfined holds that an exception excuses nothing outside of its own namespace,
+// however it is aimed: neither an object of its name elsewhere nor what is in none.
+func testConfined(t *testing.T) {
 	kubectl(t, policyOf(t, "named", `package team
 
 violation contains {"msg": "it has no owner", "path": ["metadata", "labels", "owner"]} if {
 	not input.review.object.metadata.labels.owner
-}`, `"match": {"kinds": [{"apiGroups": [""], "kinds": ["Namespace"]}]}, "exceptions": {}`), "create", "-f", "-")
-	kubectl(t, `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "neighbour", "labels": {"exceptions": "allowed", "owner": "me"}}}`, "apply", "-f", "-")
-	deployment := func(namespace string) string {
-		return fmt.Sprintf(`{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": %q}, "spec": {"selector": {"matchLabels": {"a": "b"}},
-			"template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}}`, namespace)
+}`, `"match": {"kinds": [{"apiGroups": [""], "kinds": ["Namespace", "ConfigMap"]}]}, "exceptions": {}`), "create", "-f", "-")
+	object := func(kind, namespace, name string) string {
+		return fmt.Sprintf(`{"apiVersion": "v1", "kind": %q, "metadata": {"name": %q %s}}`, kind, name, namespace)
 	}
-	create(t, deployment("neighbour"), "Deployment neighbour/web breaks 1 policy")
-	create(t, `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}}`, "named  metadata.labels.owner: it has no owner")
-	create(t, deployment("excusing"), `"name": "web"`)
-	s.end(t, syscall.SIGTERM)
+	const in = `, "namespace": `
+	denied := "named  metadata.labels.owner: it has no owner"
+	create(t, object("ConfigMap", in+`"excusing"`, "web"), denied)
+	kubectl(t, exceptionOf("excusing", `["named"]`, `{"names": ["web", "strict/web", "elsewhere"]}`, later), "create", "-f", "-")
+	create(t, object("ConfigMap", in+`"excusing"`, "web"), `"name": "web"`)
+	create(t, object("ConfigMap", in+`"strict"`, "web"), denied)
+	create(t, object("Namespace", "", "elsewhere"), denied)
+	kubectl(t, "", "delete", "policy", "named")
 }
