@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/dynamic"
 
@@ -38,8 +39,9 @@ type CheckerConfig struct {
 // mended, and warns of what is probably not meant. What may still come, such as a
 // kind or a ConfigMap, is no mistake.
 type Checker struct {
-	cfg   CheckerConfig
-	slots chan struct{} // one for each that is compiled
+	cfg       CheckerConfig
+	slots     chan struct{} // one for each that is compiled
+	compiling singleflight.Group
 }
 
 var _ webhook.Checker = (*Checker)(nil)
@@ -108,18 +110,57 @@ func (c *Checker) policy(ctx context.Context, p v1alpha1.Policy) (webhook.Findin
 		return webhook.Finding{Warnings: []string{fmt.Sprintf("%s: its Rego could not be checked: %v", p.Name, err)}}, nil
 	}
 	objects.ConfigMap = func(v1alpha1.ConfigMapRef) (map[string]string, bool) { return data, data != nil }
-	if err := c.await(ctx); err != nil {
-		return webhook.Finding{}, err
-	}
-	defer func() { <-c.slots }()
-	info, err := c.compile(p.Name, objects)
+	done, err := c.inTurn(ctx, p, data, func() (engine.Info, error) { return c.compile(p.Name, objects) })
 	switch {
-	case errors.Is(err, policies.ErrPending):
-		return webhook.Finding{Warnings: []string{p.Name + ": " + err.Error()}}, nil
 	case err != nil:
-		return refused("Policy", p.Name, err), nil
+		return webhook.Finding{}, err
+	case errors.Is(done.err, policies.ErrPending):
+		return webhook.Finding{Warnings: []string{p.Name + ": " + done.err.Error()}}, nil
+	case done.err != nil:
+		return refused("Policy", p.Name, done.err), nil
 	}
-	return webhook.Finding{Warnings: c.doubts(p, info)}, nil
+	return webhook.Finding{Warnings: c.doubts(p, done.info)}, nil
+}
+
+// A compilation is what came of compiling a policy.
+type compilation struct {
+	info     engine.Info
+	err      error // what is wrong with the policy
+	panicked any
+}
+
+// inTurn compiles a policy when there is room, and returns by the end of ctx even
+// where the compiler does not. The same policy that is sent again meanwhile, as
+// whoever syncs does with what was refused, waits for the first and takes no more room.
+func (c *Checker) inTurn(ctx context.Context, p v1alpha1.Policy, data map[string]string, compile func() (engine.Info, error)) (compilation, error) {
+	key, err := json.Marshal([]any{p.Name, p.Spec, data})
+	if err != nil {
+		return compilation{}, fmt.Errorf("encode policy: %w", err)
+	}
+	results := c.compiling.DoChan(string(key), func() (any, error) {
+		if err := c.await(ctx); err != nil {
+			return nil, err
+		}
+		defer func() { <-c.slots }()
+		return guarded(compile), nil
+	})
+	select {
+	case <-ctx.Done():
+		return compilation{}, ctx.Err()
+	case r := <-results:
+		done, _ := r.Val.(compilation)
+		if done.panicked != nil {
+			panic(done.panicked) //nolint:forbidigo // whoever asks has a guard, which the goroutine of the compiler has not
+		}
+		return done, r.Err
+	}
+}
+
+// guarded keeps what compile panics with.
+func guarded(compile func() (engine.Info, error)) (done compilation) {
+	defer func() { done.panicked = recover() }()
+	done.info, done.err = compile()
+	return done
 }
 
 // configMap reads the ConfigMap that a policy names as it is now: that of a new policy

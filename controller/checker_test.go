@@ -3,11 +3,13 @@ package controller_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -76,6 +78,11 @@ func TestCheckerIsBounded(t *testing.T) {
 	if err == nil || err.Error() != "other policies are being checked" || found.Refusal != "" || ctx.Err() != nil {
 		t.Errorf("while two are compiled: %+v %v, context %v", found, err, ctx.Err())
 	}
+	again, cancelAgain := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancelAgain()
+	if _, err := c.Check(again, asked(t, "Policy", object("slow-0", `violation contains {"msg": "a"}`))); !errors.Is(err, context.DeadlineExceeded) || len(begun) > 0 {
+		t.Errorf("what is sent again while it is compiled: %v, want it to wait for that", err)
+	}
 	ended, end := context.WithCancel(t.Context())
 	end()
 	if _, err := c.Check(ended, quick); err == nil {
@@ -108,6 +115,38 @@ func TestCheckerReadsLittle(t *testing.T) {
 	}
 	if _, err := c.Check(t.Context(), asked(t, "Policy", map[string]any{"spec": "s3cr3t"})); err == nil || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("what no schema lets by: %v, want an error without its value", err)
+	}
+}
+
+// TestCheckerLeavesSpec holds that an update which leaves the spec alone passes,
+// whatever is stored: finalizers must be able to go.
+func TestCheckerLeavesSpec(t *testing.T) {
+	c := controller.NewChecker(checker(t, shared.Cluster(t).Config()))
+	broken := object("a", `violation contains {"msg": nothing}`)
+	changed := object("a", `violation contains {"msg": nothing_else}`)
+	now := metav1.Now()
+	leaving := broken
+	leaving.DeletionTimestamp = &now
+	cases := map[string]struct {
+		now, old v1alpha1.Policy
+		refused  bool
+	}{
+		"Same":      {broken, broken, false},
+		"Leaving":   {leaving, leaving, false},
+		"Changed":   {changed, broken, true},
+		"Meanwhile": {changed, leaving, true},
+	}
+	for name, tc := range cases {
+		object, err := json.Marshal(tc.now)
+		must(t, "encode", err)
+		old, err := json.Marshal(tc.old)
+		must(t, "encode", err)
+		req, err := engine.Decode(fmt.Appendf(nil, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"UPDATE",
+			"kind":{"group":"lintel.dev","version":"v1alpha1","kind":"Policy"},"object":%s,"oldObject":%s}}`, object, old))
+		must(t, "decode", err)
+		if found, err := c.Check(t.Context(), req); err != nil || (found.Refusal != "") != tc.refused {
+			t.Errorf("%s: %+v %v, want it refused: %t", name, found, err, tc.refused)
+		}
 	}
 }
 
@@ -160,7 +199,11 @@ func TestCheckerPanics(t *testing.T) {
 	c := controller.NewChecker(cfg)
 	for range 5 {
 		func() {
-			defer func() { _ = recover() }()
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic is lost")
+				}
+			}()
 			if _, err := c.Check(t.Context(), asked(t, "Policy", object("a", `violation contains {"msg": "a"}`))); err != nil {
 				t.Errorf("Check(...): %v, want a panic each time", err)
 			}

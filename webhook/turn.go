@@ -65,6 +65,9 @@ func (h *Handler) admit(r *http.Request, at door, accepted time.Time) (*turn, *r
 		return nil, refuse(http.StatusBadRequest, "timeout", "the timeout parameter is no positive duration")
 	}
 	keep := reserve(budget)
+	if at == own {
+		keep = budget / 3 // what is not checked by then is refused, for which there has to be time
+	}
 	return &turn{
 		door: at, accepted: accepted, gate: h.gate,
 		decideBy: accepted.Add(budget - keep),
