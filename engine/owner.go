@@ -4,22 +4,59 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // controllerOf returns kind and name of the owner that controls the object, ""
 // where it has none.
 func controllerOf(object *ast.Term) (kind, name string) {
+	owner := controllerIn(object)
+	kind, _ = textAt(owner, "kind")
+	name, _ = textAt(owner, "name")
+	return kind, name
+}
+
+// controllerIn returns the reference to the owner that controls the object, nil where
+// it has none.
+func controllerIn(object *ast.Term) (found *ast.Term) {
 	owners, ok := valueOf[*ast.Array](at(object, "metadata", "ownerReferences"))
 	if !ok {
-		return "", ""
+		return nil
 	}
 	owners.Foreach(func(owner *ast.Term) {
 		if controls, _ := valueOf[ast.Boolean](child(owner, "controller")); bool(controls) {
-			kind, _ = textAt(owner, "kind")
-			name, _ = textAt(owner, "name")
+			found = owner
 		}
 	})
-	return kind, name
+	return found
+}
+
+// Owner returns the reference to the owner that controls the object of the request,
+// nil where it has none. It is what the object says, and everybody can write one.
+func (r *Request) Owner() *metav1.OwnerReference {
+	object := r.object
+	if object == nil {
+		object = r.old
+	}
+	owner := controllerIn(object)
+	if owner == nil {
+		return nil
+	}
+	var ref metav1.OwnerReference
+	ref.APIVersion, _ = textAt(owner, "apiVersion")
+	ref.Kind, _ = textAt(owner, "kind")
+	ref.Name, _ = textAt(owner, "name")
+	uid, _ := textAt(owner, "uid")
+	ref.UID = types.UID(uid)
+	return &ref
+}
+
+// StoredUID returns the uid of the object as it is stored, "" where the request makes
+// it.
+func (r *Request) StoredUID() types.UID {
+	uid, _ := textAt(r.old, "metadata", "uid")
+	return types.UID(uid)
 }
 
 // ownerKind returns the kind of the object that owns the subresource of the

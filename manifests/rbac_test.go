@@ -41,6 +41,9 @@ func TestRules(t *testing.T) {
 			"get,list,watch apps deployments,statefulsets",
 			"get,list,watch autoscaling horizontalpodautoscalers",
 			"get,list,watch autoscaling.k8s.io verticalpodautoscalers",
+			"get apps replicasets",
+			"get batch jobs",
+			"create,patch events.k8s.io events",
 			"get,create,patch,update,delete admissionregistration.k8s.io validatingwebhookconfigurations,mutatingwebhookconfigurations lintel",
 			"get rbac.authorization.k8s.io clusterroles lintel",
 		},
@@ -93,9 +96,9 @@ func TestNeverGranted(t *testing.T) {
 			},
 		},
 		"Writing": {
-			reason: "Lintel decides about objects and changes none but its own.",
+			reason: "Lintel decides about objects and changes none but its own; Events say what it denied.",
 			is: func(r rbacv1.PolicyRule) bool {
-				return len(r.ResourceNames) == 0 && contains(r.Verbs, "create", "update", "patch", "delete", "deletecollection")
+				return len(r.ResourceNames) == 0 && !slices.Equal(r.Resources, []string{"events"}) && contains(r.Verbs, "create", "update", "patch", "delete", "deletecollection")
 			},
 		},
 	}

@@ -40,7 +40,7 @@ func (h *Handler) record(t *turn, req *engine.Request, a answer) {
 	}
 	h.log.Info("reviewed", append(fields, a.fields...)...)
 	if h.keep != nil && t.door != mutate && t.door != own && a.refusal == nil {
-		h.keep(Reviewed{Door: string(t.door), Body: t.body, Allowed: a.response.Allowed, Decision: a.decision})
+		h.keep(Reviewed{Door: string(t.door), Request: req, Body: t.body, Allowed: a.response.Allowed, Decision: a.decision})
 	}
 }
 

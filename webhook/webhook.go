@@ -112,6 +112,7 @@ type Config struct {
 // A Reviewed is a review and what was answered. It may be kept, but not changed.
 type Reviewed struct {
 	Door     string           // the path that was asked, in a word: validate, deny or warn
+	Request  *engine.Request  // that was decided
 	Body     []byte           // as it came in
 	Allowed  bool             // what was answered
 	Decision *engine.Decision // nil where nothing could be decided

@@ -45,6 +45,7 @@ type gate struct {
 	server      *webhook.Server
 	certificate *certificate
 	registrar   *controller.Registrar // nil without a cluster
+	denials     *controller.Denials   // nil without a cluster, and where no Events are to be written
 	election    *election             // nil where nobody else is there
 	plain       []*plainServer        // for metrics and probes
 }
@@ -209,7 +210,10 @@ func (c *serveCommand) serve(ctx context.Context, g *gate) error {
 	if err != nil {
 		return err
 	}
-	handler, err := webhook.New(webhook.Config{Decider: g.live, Checker: checker, Revision: g.live.Revision, Record: c.recordTo(), Metrics: g.metrics, Log: g.log})
+	if err := c.newDenials(g); err != nil {
+		return err
+	}
+	handler, err := webhook.New(webhook.Config{Decider: g.live, Checker: checker, Revision: g.live.Revision, Record: c.tellReviewed(g), Metrics: g.metrics, Log: g.log})
 	if err != nil {
 		return err
 	}

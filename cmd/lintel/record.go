@@ -35,7 +35,9 @@ func (c *serveCommand) recordTo() func(webhook.Reviewed) {
 	if c.recorder == nil {
 		return nil
 	}
-	return func(r webhook.Reviewed) { c.recorder.Record(replay.Reviewed(r)) }
+	return func(r webhook.Reviewed) {
+		c.recorder.Record(replay.Reviewed{Door: r.Door, Body: r.Body, Allowed: r.Allowed, Decision: r.Decision})
+	}
 }
 
 // closeRecorder writes what waits to be.

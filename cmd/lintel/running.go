@@ -25,6 +25,9 @@ func (g *gate) run(ctx context.Context) error {
 	if g.kept != nil {
 		tasks.Go(func() error { return g.keepUp(failed) })
 	}
+	if g.denials != nil {
+		tasks.Go(func() error { return g.denials.Run(failed) })
+	}
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(failed, stop)() // without probes or metrics it is better to be started anew

@@ -34,6 +34,7 @@ type serveCommand struct {
 	failClosed     bool
 	lameDuck       time.Duration
 	logLevel       string
+	events         bool
 	record         string
 	recordLimit    string
 	recorder       *replay.Recorder       // nil where nothing is recorded
@@ -100,6 +101,7 @@ func (c *serveCommand) addFlags(cmd *cobra.Command) {
 	flags.BoolVar(&c.failClosed, "fail-closed", false, "refuse requests that a policy could deny and the webhook does not answer; always so with --service")
 	flags.DurationVar(&c.lameDuck, "lame-duck", 0, "`time` to go on serving for after being told to end; if not given, 10s with --service, else 1s")
 	flags.StringVar(&c.logLevel, "log-level", "info", "what is logged, by `level`: info or debug")
+	flags.BoolVar(&c.events, "events", true, "write Events about what is denied, on what made it or else on the object; --events=false for none")
 	flags.StringVar(&c.record, "record", "", "`file` or folder to record reviews in, without credentials, for lintel replay; empty for none")
 	flags.StringVar(&c.recordLimit, "record-limit", "256Mi", "`bytes` of recorded reviews to keep, the latest; such as 256Mi")
 	complete(cmd, "log-level", "info", "debug")
