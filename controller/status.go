@@ -19,9 +19,10 @@ import (
 	"github.com/lintel-policy/lintel/policies"
 )
 
-// The condition of a Policy, and its reasons.
+// The conditions of a Policy, and the reasons of Ready.
 const (
 	ready    = "Ready"
+	stalled  = "Stalled"  // there only where waiting is of no use, as kstatus has it
 	compiled = "Compiled" // it is in force as its spec says
 	broken   = "Broken"   // it is not, and has to be mended
 	pending  = "Pending"  // it is not, and waits for something
@@ -77,5 +78,18 @@ func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Inf
 	}
 	status.Conditions = slices.Clone(status.Conditions)
 	meta.SetStatusCondition(&status.Conditions, condition)
+	setStalled(&status.Conditions, policy.Spec.Source, condition)
 	return status
+}
+
+// setStalled says where Ready is false until somebody changes the spec, so that who
+// waits for it need not. What is in a ConfigMap may be mended without the Policy, whose
+// generation would not say so.
+func setStalled(conditions *[]metav1.Condition, source v1alpha1.Source, is metav1.Condition) {
+	if is.Reason != broken || source.ConfigMapRef != nil {
+		meta.RemoveStatusCondition(conditions, stalled)
+		return
+	}
+	is.Type, is.Status = stalled, metav1.ConditionTrue
+	meta.SetStatusCondition(conditions, is)
 }

@@ -78,7 +78,11 @@ type Policy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   PolicySpec   `json:"spec"`
+	Spec PolicySpec `json:"spec"`
+	// Status is what Lintel says of it. Until it has, the generation says that nothing
+	// was observed yet, or tools that wait for objects would take silence for well.
+	//
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status PolicyStatus `json:"status,omitempty"`
 }
 
@@ -266,7 +270,8 @@ type Exceptions struct {
 type PolicyStatus struct {
 	// ObservedGeneration is the generation that the status is about.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions has Ready: whether the policy is in force as its spec says.
+	// Conditions has Ready: whether the policy is in force as its spec says. It has
+	// Stalled where it is not, and waiting changes nothing before the spec does.
 	//
 	// +listType=map
 	// +listMapKey=type
