@@ -95,7 +95,7 @@ func testOwners(t *testing.T, d *controller.Denials) {
 		"NotRead":    {"What may not be read is told itself.", &daemons, daemons},
 		"Forged":     {"Nobody is told of what others make in its name.", &forged, metav1.OwnerReference{}},
 		"Gone":       {"Nor who is not there.", &gone, metav1.OwnerReference{}},
-		"Cluster":    {"Nor what is outside of the namespace.", &metav1.OwnerReference{APIVersion: "v1", Kind: "Namespace", Name: "kube-system", UID: "u"}, metav1.OwnerReference{}},
+		"Cluster":    {"Nor what is outside of the namespace.", &metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: "n", UID: "u"}, metav1.OwnerReference{}},
 		"Unknown":    {"Nor what is no kind.", &metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Machine", Name: "m", UID: "u"}, metav1.OwnerReference{}},
 		"None":       {"Who has no owner is told itself, by its name.", nil, metav1.OwnerReference{}},
 	}

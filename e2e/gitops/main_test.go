@@ -20,19 +20,35 @@ import (
 	"github.com/lintel-policy/lintel/e2e/gate"
 )
 
+// built builds lintel when it is first asked for.
+var built func() (string, error)
+
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "lintel-gitops-")
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "make a folder for lintel: %v\n", err)
+		os.Exit(1)
+	}
+	built = sync.OnceValues(func() (string, error) { return gate.Build(context.Background(), folder) })
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
+}
+
 // A site is a cluster of its own, with Lintel as soon as there are kinds for it.
 type site struct {
 	*cluster.Cluster
 	binary string
 }
 
-// newSite starts a cluster.
+// newSite starts a cluster. Its test runs beside others, since most of it is waiting.
 func newSite(t *testing.T) *site {
 	t.Helper()
+	t.Parallel()
 	c, err := cluster.Start(t.Context(), cluster.Config{Controllers: true, ControllerArgs: []string{"--horizontal-pod-autoscaler-sync-period=1s"}})
 	must(t, err)
 	t.Cleanup(func() { must(t, c.Stop()) })
-	binary, err := gate.Build(t.Context(), t.TempDir())
+	binary, err := built()
 	must(t, err)
 	return &site{c, binary}
 }
@@ -179,7 +195,7 @@ func (s *site) settled(t *testing.T) map[string]string {
 func (s *site) eventually(t *testing.T, what string, is func() (bool, string)) {
 	t.Helper()
 	got := ""
-	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		var ok bool
 		if ok, got = is(); ok {
 			return

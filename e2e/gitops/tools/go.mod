@@ -49,6 +49,7 @@ require (
 	github.com/argoproj/argo-cd/gitops-engine v0.0.0-20260914071520-c9c369efcc5b
 	github.com/fluxcd/cli-utils v1.2.3
 	github.com/go-logr/logr v1.4.3
+	github.com/yuin/gopher-lua v1.1.2
 	k8s.io/apimachinery v0.36.4
 	k8s.io/client-go v0.36.4
 )
