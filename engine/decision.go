@@ -30,6 +30,8 @@ type Violation struct {
 	Details     json.RawMessage // what else the policy says; may be nil
 	Existing    bool            // the stored object had it already
 	Controlled  bool            // the request is a built-in controller's
+	// DeniedFrom is when a later stage of the policy denies it; zero if none does.
+	DeniedFrom time.Time
 }
 
 // A PolicyError says that a policy could not decide.
@@ -77,6 +79,10 @@ type Decision struct {
 type Excuse struct {
 	Policy    string
 	Exception string // namespace/name, or the path to what is exempt
+	// Expires is when the exception ends, the zero time for what a policy exempts, and
+	// Then how the policy is enforced from that time on in such a request.
+	Expires time.Time
+	Then    v1alpha1.Enforcement
 }
 
 // Allowed reports whether the request may pass: no violation denies it and no
@@ -113,6 +119,8 @@ type Mutation struct {
 	Warnings []string
 	// Errors are the policies that could not decide. None of them refuses anything.
 	Errors []*PolicyError
+	// Excused are the exceptions that kept a policy from being asked.
+	Excused []Excuse
 	// Request is the request with the patched object, for a review that follows.
 	Request *Request
 	// Left is what it is in a [Decision].

@@ -23,32 +23,32 @@ type exception struct {
 	expires         time.Time
 }
 
-func newException(e v1alpha1.PolicyException) (exception, error) {
+func newException(e v1alpha1.PolicyException) (*exception, error) {
 	o := e.Spec.Objects
 	switch {
 	case e.Namespace == "":
-		return exception{}, errors.New("metadata.namespace is missing")
+		return nil, errors.New("metadata.namespace is missing")
 	case len(e.Spec.Policies) == 0:
-		return exception{}, errors.New("spec.policies is empty")
+		return nil, errors.New("spec.policies is empty")
 	case slices.ContainsFunc(e.Spec.Policies, func(p string) bool { return strings.Contains(p, "*") }):
-		return exception{}, errors.New("spec.policies are exact names, without *")
+		return nil, errors.New("spec.policies are exact names, without *")
 	case e.Spec.Expires.IsZero():
-		return exception{}, errors.New("spec.expires is missing")
+		return nil, errors.New("spec.expires is missing")
 	case e.Spec.Reason == "" || e.Spec.Owner == "":
-		return exception{}, errors.New("spec.reason or spec.owner is missing")
+		return nil, errors.New("spec.reason or spec.owner is missing")
 	case len(o.Names) == 0 && isEmptySelector(o.LabelSelector):
-		return exception{}, errors.New("spec.objects selects everything: give names or a labelSelector that is not empty")
+		return nil, errors.New("spec.objects selects everything: give names or a labelSelector that is not empty")
 	}
 	for _, name := range o.Names {
 		if prefix := strings.TrimSuffix(name, "*"); prefix == "" || strings.Contains(prefix, "*") {
-			return exception{}, fmt.Errorf("spec.objects.names: %q is neither a name nor the beginning of one with * behind it", name)
+			return nil, fmt.Errorf("spec.objects.names: %q is neither a name nor the beginning of one with * behind it", name)
 		}
 	}
 	selected, err := selector(o.LabelSelector)
 	if err != nil {
-		return exception{}, fmt.Errorf("spec.objects.labelSelector: %w", err)
+		return nil, fmt.Errorf("spec.objects.labelSelector: %w", err)
 	}
-	return exception{
+	return &exception{
 		name: e.Name, namespace: e.Namespace, policies: e.Spec.Policies,
 		kinds: o.Kinds, names: o.Names, labels: selected, expires: e.Spec.Expires.Time,
 	}, nil
@@ -58,29 +58,35 @@ func isEmptySelector(s *metav1.LabelSelector) bool {
 	return s == nil || len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0
 }
 
-// excuse returns the exception that excuses the object of a request from p, nil
-// if none does. Cluster-scoped objects are never excused.
+// excuse returns the exception that excuses the object of a request from p, of
+// several the one that ends last, nil if none does. Cluster-scoped objects are
+// never excused. What several exceptions say is not combined: one has to name the
+// policy, select the object and last, all by itself.
 func (s *Set) excuse(p *policy, r *Request) (*exception, error) {
 	if p.exceptions == nil || r.Namespace() == "" {
 		return nil, nil
 	}
-	for i := range s.exceptions {
-		e := &s.exceptions[i]
-		if e.namespace != r.namespace || !slices.Contains(e.policies, p.info.Name) || !r.time.Before(e.expires) {
+	var last *exception
+	var origins []origin
+	for _, e := range s.exceptions[r.namespace] {
+		if !slices.Contains(e.policies, p.info.Name) || !r.time.Before(e.expires) || last != nil && !e.expires.After(last.expires) {
 			continue
 		}
-		if !slices.ContainsFunc(s.origins(r), func(o origin) bool { return e.selects(o) }) {
-			continue
+		if origins == nil {
+			origins = s.origins(r)
 		}
-		honoured, err := selectsNamespace(p.exceptions, r)
-		if err != nil {
-			return nil, err
-		}
-		if honoured {
-			return e, nil
+		if slices.ContainsFunc(origins, e.selects) {
+			last = e
 		}
 	}
-	return nil, nil
+	if last == nil {
+		return nil, nil
+	}
+	honoured, err := selectsNamespace(p.exceptions, r)
+	if err != nil || !honoured {
+		return nil, err
+	}
+	return last, nil
 }
 
 func (e *exception) selects(o origin) bool {

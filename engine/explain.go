@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -21,6 +22,8 @@ type Explanation struct {
 	Enforcement v1alpha1.Enforcement
 	Patches     v1alpha1.PatchMode
 	Setting     string
+	// DeniedFrom is when a later stage denies what is let by now; zero if none does.
+	DeniedFrom time.Time
 	// Exceptions are those of the namespace that name the policy.
 	Exceptions []Considered
 	// Reads are the fields of the object that its rules read, in the order of paths.
@@ -99,6 +102,7 @@ func (x *explainer) explain(ctx context.Context, sent, patched *Request) Explana
 	x.Policy = p.info
 	with, _, _, err := x.set.consider(p, patched)
 	x.Enforcement, x.Patches, x.Setting = with.enforcement, with.patches, p.setting(patched)
+	x.DeniedFrom = with.deniedFrom
 	x.Asked, x.Why = x.set.clause(p, patched)
 	x.Exceptions = x.set.considered(p, patched)
 	excused := slices.ContainsFunc(x.Exceptions, func(c Considered) bool { return c.Excuses })
@@ -195,9 +199,9 @@ func (p *policy) setting(r *Request) string {
 		}
 	}
 	by := "its own setting"
-	for _, s := range p.stages {
+	for _, s := range p.info.Spec.Stages {
 		if !r.time.Before(s.From.Time) {
-			by = "the stage from " + s.From.UTC().Format("2006-01-02T15:04Z")
+			by = "the stage from " + Moment(s.From.Time)
 		}
 	}
 	return by
@@ -207,14 +211,13 @@ func (p *policy) setting(r *Request) string {
 // or do not.
 func (s *Set) considered(p *policy, r *Request) []Considered {
 	var found []Considered
-	for i := range s.exceptions {
-		e := &s.exceptions[i]
-		if e.namespace != r.namespace || !slices.Contains(e.policies, p.info.Name) {
+	for _, e := range s.exceptions[r.namespace] {
+		if !slices.Contains(e.policies, p.info.Name) {
 			continue
 		}
 		c := Considered{Exception: e.namespace + "/" + e.name, Why: s.refusal(e, p, r)}
 		if c.Excuses = c.Why == ""; c.Excuses {
-			c.Why = "until " + e.expires.UTC().Format("2006-01-02T15:04Z")
+			c.Why = "until " + Moment(e.expires)
 		}
 		found = append(found, c)
 	}
@@ -225,18 +228,18 @@ func (s *Set) considered(p *policy, r *Request) []Considered {
 func (s *Set) refusal(e *exception, p *policy, r *Request) string {
 	switch {
 	case p.exceptions == nil:
-		return "the policy honours no exceptions: its spec.exceptions is missing"
+		return honoursNone
 	case r.Namespace() == "":
 		return "a cluster-scoped object is never excused"
 	case !r.time.Before(e.expires):
-		return "it expired on " + e.expires.UTC().Format("2006-01-02T15:04Z")
+		return "it expired on " + Moment(e.expires)
 	case !slices.ContainsFunc(s.origins(r), e.selects):
 		return "its spec.objects does not select the object"
 	}
 	if honoured, err := selectsNamespace(p.exceptions, r); err != nil {
 		return err.Error()
 	} else if !honoured {
-		return "the policy's spec.exceptions does not select the namespace"
+		return honoursElsewhere
 	}
 	return ""
 }

@@ -268,7 +268,7 @@ func TestExplainSetting(t *testing.T) {
 		want string
 	}{
 		"Own":   {ask{}, "warn by its own setting"},
-		"Stage": {ask{at: now.Add(time.Hour)}, "deny by the stage from 2026-06-01T13:00Z"},
+		"Stage": {ask{at: now.Add(time.Hour)}, "deny by the stage from 2026-06-01T13:00:00Z"},
 		"Scope": {ask{at: now.Add(time.Hour), labels: map[string]string{"a": "b"}}, "dryrun by scopes[1]"},
 	}
 	for name, tc := range cases {
@@ -298,12 +298,12 @@ func TestExplainExceptions(t *testing.T) {
 	}{
 		"Excuses": {
 			labels: map[string]string{"exceptions": "allowed"},
-			want:   []engine.Considered{{Exception: "shop/legacy", Excuses: true, Why: "until 2026-06-01T13:00Z"}},
+			want:   []engine.Considered{{Exception: "shop/legacy", Excuses: true, Why: "until 2026-06-01T13:00:00Z"}},
 		},
 		"Expired": {
 			labels: map[string]string{"exceptions": "allowed"},
 			change: func(e *v1alpha1.PolicyException) { e.Spec.Expires = timeAt(now) },
-			want:   []engine.Considered{{Exception: "shop/legacy", Why: "it expired on 2026-06-01T12:00Z"}},
+			want:   []engine.Considered{{Exception: "shop/legacy", Why: "it expired on 2026-06-01T12:00:00Z"}},
 		},
 		"OtherObject": {
 			labels: map[string]string{"exceptions": "allowed"},

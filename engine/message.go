@@ -130,12 +130,26 @@ func fit(lines []string, size int) []string {
 	return kept
 }
 
-// Warnings returns what an admitted user is told: violations that only warn, and
-// policies that could not decide and do not deny because of it.
+// Due says from when on a violation that is let by is denied, in a few words; it is
+// "" where no stage to come denies it.
+func (v Violation) Due() string {
+	if v.DeniedFrom.IsZero() {
+		return ""
+	}
+	return "denied from " + Moment(v.DeniedFrom)
+}
+
+// Warnings returns what an admitted user is told: exceptions that end soon, then
+// violations that only warn, and policies that could not decide and do not deny
+// because of it.
 func (d *Decision) Warnings() []string {
-	var texts []string
+	texts := Ending(d.Excused, d.Time)
 	for _, v := range d.With(v1alpha1.Warn) {
-		text := v.Policy + ": " + v.Text()
+		text := v.Policy
+		if due := v.Due(); due != "" {
+			text += " (" + due + ")" // before what may be cut off
+		}
+		text += ": " + v.Text()
 		if v.Existing {
 			text += " (as before)"
 		}

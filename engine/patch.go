@@ -39,6 +39,7 @@ func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutatio
 	}
 	asked := s.asked(complete, func(p *policy) bool { return p.patches != nil })
 	asked.policies = slices.DeleteFunc(asked.policies, func(a asking) bool { return a.settings.patches == v1alpha1.PatchOff })
+	unchanged.Excused = asked.excused
 	if len(asked.policies) == 0 {
 		unchanged.Errors = neverRefusing(asked.errs)
 		return unchanged, nil
@@ -57,7 +58,7 @@ func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutatio
 		return unchanged, nil
 	}
 	m := answers[0]
-	m.Revision, m.Object = s.revision, req.Ref()
+	m.Revision, m.Object, m.Excused = s.revision, req.Ref(), asked.excused
 	m.Errors = neverRefusing(append(asked.errs, m.Errors...))
 	return m, nil
 }

@@ -17,7 +17,6 @@ import (
 type policy struct {
 	info    Info
 	matcher matcher
-	stages  []v1alpha1.Stage // by time
 	scopes  []policyScope
 	// exceptions selects the namespaces where exceptions are honoured; if nil, none are.
 	exceptions labels.Selector
@@ -48,16 +47,21 @@ type settings struct {
 	patches     v1alpha1.PatchMode
 	onError     v1alpha1.OnError
 	parameters  *ast.Term
+	// deniedFrom is when what it lets by is denied; zero if no stage to come does.
+	deniedFrom time.Time
 }
 
 // settingsFor returns how the policy is enforced in a request: by the first scope
 // that matches, else by the latest stage that has begun, else by its own enforcement.
 func (p *policy) settingsFor(r *Request) (settings, error) {
-	s := settings{enforcement: p.stage(r.time), patches: p.info.Spec.Patches, onError: p.info.Spec.OnError, parameters: p.parameters}
+	s := settings{
+		enforcement: p.info.EnforcementAt(r.time), deniedFrom: p.info.DeniedFrom(r.time),
+		patches: p.info.Spec.Patches, onError: p.info.Spec.OnError, parameters: p.parameters,
+	}
 	scope, err := p.scope(r)
 	if scope != nil {
 		if scope.enforcement != "" {
-			s.enforcement = scope.enforcement
+			s.enforcement, s.deniedFrom = scope.enforcement, time.Time{} // whatever the stages say
 		}
 		s.parameters = scope.parameters
 	}
@@ -74,16 +78,6 @@ func (p *policy) settingsFor(r *Request) (settings, error) {
 		}
 	}
 	return s, err
-}
-
-func (p *policy) stage(now time.Time) v1alpha1.Enforcement {
-	enforcement := p.info.Enforcement
-	for _, s := range p.stages {
-		if !now.Before(s.From.Time) {
-			enforcement = s.Enforcement
-		}
-	}
-	return enforcement
 }
 
 // scope returns the first scope that matches, nil if none does. Scopes never
@@ -230,8 +224,7 @@ func (p *policy) configure(m Metadata, src Policy) (err error) {
 }
 
 func (p *policy) configureStages() error {
-	p.stages = slices.Clone(p.info.Spec.Stages)
-	for i, s := range p.stages {
+	for i, s := range p.info.Spec.Stages {
 		if s.From.IsZero() || s.Enforcement == "" {
 			return fmt.Errorf("spec.stages[%d]: from or enforcement is missing", i)
 		}
@@ -239,7 +232,7 @@ func (p *policy) configureStages() error {
 			return fmt.Errorf("spec.stages[%d]: %w", i, err)
 		}
 	}
-	slices.SortStableFunc(p.stages, func(a, b v1alpha1.Stage) int { return a.From.Compare(b.From.Time) })
+	p.info.Spec.Stages = byTime(p.info.Spec.Stages)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -39,8 +40,11 @@ func (rv *reviewer) ratchet(ctx context.Context, a asking, violations []Violatio
 			continue
 		}
 		v.Existing = true
-		if v.Enforcement == v1alpha1.Deny && a.policy.existing() == v1alpha1.ExistingWarn {
-			v.Enforcement = v1alpha1.Warn
+		if a.policy.existing() == v1alpha1.ExistingWarn {
+			v.DeniedFrom = time.Time{}
+			if v.Enforcement == v1alpha1.Deny {
+				v.Enforcement = v1alpha1.Warn
+			}
 		}
 	}
 }

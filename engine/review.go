@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/topdown"
 
@@ -105,7 +106,7 @@ func (s *Set) asked(r *Request, wanted func(*policy) bool) askedSet {
 		case err != nil:
 			set.errs = append(set.errs, s.policyError(r, p, settings, err))
 		case excuse != nil:
-			set.excused = append(set.excused, Excuse{p.info.Name, excuse.namespace + "/" + excuse.name})
+			set.excused = append(set.excused, s.excused(p, r, excuse))
 		case matches:
 			set.policies = append(set.policies, asking{p, settings})
 		}
@@ -190,7 +191,7 @@ func (rv *reviewer) review(ctx context.Context, cancel topdown.Cancel, a asking)
 	for i := range violations {
 		v := &violations[i]
 		if rv.controlled && !a.policy.info.Controlled {
-			v.Controlled, v.Enforcement = true, v1alpha1.DryRun
+			v.Controlled, v.Enforcement, v.DeniedFrom = true, v1alpha1.DryRun, time.Time{}
 		}
 	}
 	return verdict{violations: violations, exempt: exempt}

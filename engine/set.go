@@ -75,7 +75,7 @@ type Set struct {
 	part        Part
 	policies    []*policy // by name
 	index       index
-	exceptions  []exception
+	exceptions  map[string][]*exception // by namespace, there by name
 	excluded    map[string]bool
 	exempt      map[string]bool
 	controllers map[string]bool
@@ -94,20 +94,30 @@ func Compile(cfg Config) (*Set, error) {
 	s.policies = policies
 	slices.SortFunc(s.policies, func(a, b *policy) int { return cmp.Compare(a.info.Name, b.info.Name) })
 	s.index = newIndex(s.policies, cfg.Plurals)
-	for _, e := range cfg.Exceptions {
-		compiled, err := newException(e)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("exception %s/%s: %w", e.Namespace, e.Name, err))
-			continue
-		}
-		s.exceptions = append(s.exceptions, compiled)
-	}
+	errs = append(errs, s.except(cfg.Exceptions)...)
 	revision, err := cfg.revision()
 	if err != nil {
 		errs = append(errs, err)
 	}
 	s.revision = revision
 	return s, errors.Join(errs...)
+}
+
+// except takes up exceptions. It returns an error for each that is broken.
+func (s *Set) except(exceptions []v1alpha1.PolicyException) (errs []error) {
+	s.exceptions = map[string][]*exception{}
+	for _, e := range exceptions {
+		compiled, err := newException(e)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("exception %s/%s: %w", e.Namespace, e.Name, err))
+			continue
+		}
+		s.exceptions[e.Namespace] = append(s.exceptions[e.Namespace], compiled)
+	}
+	for _, of := range s.exceptions {
+		slices.SortStableFunc(of, func(a, b *exception) int { return cmp.Compare(a.name, b.name) })
+	}
+	return errs
 }
 
 // compileAll compiles policies on all processors. It returns those that are not

@@ -23,10 +23,11 @@ func (rv *reviewer) judge(ctx context.Context, e *evaluation, a asking) (found [
 	err = eachItem(value, func(item *ast.Term) error {
 		v, err := readViolation(item, object)
 		if is, _ := valueOf[ast.Boolean](child(item, "exempt")); bool(is) {
-			exempt = append(exempt, Excuse{a.policy.info.Name, v.Path.String()})
+			exempt = append(exempt, Excuse{Policy: a.policy.info.Name, Exception: v.Path.String()})
 			return err
 		}
 		v.Policy, v.Severity, v.Enforcement = a.policy.info.Name, a.policy.info.Severity, a.settings.enforcement
+		v.DeniedFrom = a.settings.deniedFrom
 		found = append(found, v)
 		return err
 	})

@@ -95,7 +95,7 @@ func newVerdict(d *engine.Decision, allowed bool) Verdict {
 		v.Undecided = append(v.Undecided, Undecided{e.Policy, e.OnError})
 	}
 	for _, e := range d.Excused[:min(len(d.Excused), maxFindings)] {
-		v.Excused = append(v.Excused, Excused(e))
+		v.Excused = append(v.Excused, Excused{e.Policy, e.Exception})
 	}
 	return v
 }

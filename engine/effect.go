@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
+)
+
+// An Effect is what an exception does to one of the policies that it names, as long
+// as it lasts.
+type Effect struct {
+	Excuse
+	// Unknown says that no policy of that name is in force.
+	Unknown bool
+	// Why says why the exception excuses nothing from it, "" if it does.
+	Why string
+}
+
+// CheckException says what is wrong with an exception by itself. One that is broken
+// is in no [Set].
+func CheckException(e v1alpha1.PolicyException) error {
+	_, err := newException(e)
+	return err
+}
+
+// Effects says what an exception does to each policy that it names, in a namespace
+// that is ns; nil is one that is not known.
+func (s *Set) Effects(e v1alpha1.PolicyException, ns *Object) []Effect {
+	byName := map[string]*policy{}
+	for _, p := range s.policies {
+		byName[p.info.Name] = p
+	}
+	effects := make([]Effect, len(e.Spec.Policies))
+	for i, name := range e.Spec.Policies {
+		effects[i].Excuse = Excuse{Policy: name, Exception: e.Namespace + "/" + e.Name, Expires: e.Spec.Expires.Time}
+		switch p := byName[name]; {
+		case p == nil:
+			effects[i].Unknown, effects[i].Why = true, "no policy of that name is in force"
+		case s.excluded[e.Namespace]:
+			effects[i].Why = "the namespace is judged by no policy"
+		default:
+			effects[i].Then, effects[i].Why = p.info.EnforcementAt(e.Spec.Expires.Time), p.refusesIn(ns)
+		}
+	}
+	return effects
+}
+
+// refusesIn says why the policy honours no exceptions in a namespace, "" if it does.
+func (p *policy) refusesIn(ns *Object) string {
+	switch {
+	case p.exceptions == nil:
+		return honoursNone
+	case ns == nil && !p.exceptions.Empty():
+		return errNamespaceUnknown.Error()
+	case ns != nil && !p.exceptions.Matches(labels.Set(labelsOf(ns.term))):
+		return honoursElsewhere
+	}
+	return ""
+}
+
+// Why a policy honours no exceptions.
+const (
+	honoursNone      = "the policy honours no exceptions: its spec.exceptions is missing"
+	honoursElsewhere = "the policy's spec.exceptions does not select the namespace"
+)
