@@ -56,6 +56,9 @@ func annotate(o *Object, v *Violation) annotation {
 	if v.Severity != "" {
 		a.title += " (" + string(v.Severity) + " severity)"
 	}
+	if due := v.Due(); due != "" {
+		a.lines = append(a.lines, due)
+	}
 	if v.Fix != "" {
 		a.lines = append(a.lines, "fix:")
 		a.lines = append(a.lines, strings.Split(strings.TrimRight(v.Fix, "\n"), "\n")...)

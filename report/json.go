@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -42,7 +43,8 @@ type jsonResult struct {
 	Details     json.RawMessage      `json:"details,omitempty"`
 	Existing    bool                 `json:"existing,omitempty"`
 	Controlled  bool                 `json:"controlled,omitempty"`
-	Baseline    bool                 `json:"baseline,omitempty"` // whether the baseline has it
+	DeniedFrom  *time.Time           `json:"deniedFrom,omitempty"` // by a stage of the policy
+	Baseline    bool                 `json:"baseline,omitempty"`   // whether the baseline has it
 }
 
 type jsonPatch struct {
@@ -70,7 +72,8 @@ type jsonPassed struct {
 
 type jsonExcuse struct {
 	Policy    string           `json:"policy"`
-	Exception string           `json:"exception"` // namespace/name
+	Exception string           `json:"exception"`         // namespace/name
+	Expires   *time.Time       `json:"expires,omitempty"` // not for what a policy exempts
 	Object    engine.ObjectRef `json:"object"`
 	Source    *Source          `json:"source,omitempty"`
 }
@@ -108,7 +111,7 @@ func (doc *document) add(o *Object) {
 		doc.Results = append(doc.Results, jsonResult{
 			Policy: v.Policy, Enforcement: v.Enforcement, Severity: v.Severity, Message: v.Message, Path: v.Path.String(),
 			Subject: v.Subject, Object: o.Ref, Source: v.Source.orNil(), Fix: v.Fix, Details: v.Details,
-			Existing: v.Existing, Controlled: v.Controlled, Baseline: v.Old,
+			Existing: v.Existing, Controlled: v.Controlled, DeniedFrom: timeOrNil(v.DeniedFrom), Baseline: v.Old,
 		})
 	}
 	for _, p := range o.Patches {
@@ -118,11 +121,20 @@ func (doc *document) add(o *Object) {
 		doc.Warnings = append(doc.Warnings, jsonNote{o.Source.File, o.Source.Line, &o.Ref, text})
 	}
 	for _, e := range o.Excused {
-		doc.Excused = append(doc.Excused, jsonExcuse{e.Policy, e.Exception, o.Ref, o.Source.orNil()})
+		doc.Excused = append(doc.Excused, jsonExcuse{e.Policy, e.Exception, timeOrNil(e.Expires), o.Ref, o.Source.orNil()})
 	}
 	if o.Passed != "" {
 		doc.Passed = append(doc.Passed, jsonPassed{o.Ref, o.Source.orNil(), o.Passed})
 	}
+}
+
+// timeOrNil returns t in UTC, nil for the zero time.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 func (s Source) orNil() *Source {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -24,6 +25,8 @@ func rich() *report.Report {
 		Policy: "no-secrets", Enforcement: v1alpha1.Deny, Severity: engine.Critical, Message: "a token stands here in plain text",
 		Path: engine.Path{"data", "a/b"}, Details: json.RawMessage(`{"kind":"token"}`),
 	}
+	limit := violation("resources", v1alpha1.Warn, "no limit", "spec")
+	limit.DeniedFrom = time.Date(2027, 1, 15, 1, 0, 0, 0, time.FixedZone("", 3600))
 	job := engine.ObjectRef{APIVersion: "batch/v1", Kind: "Job", Namespace: "shop", Name: "import"}
 	config := engine.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Namespace: "shop", Name: "config"}
 	in := func(file string) func(engine.Path) report.Source {
@@ -39,11 +42,11 @@ func rich() *report.Report {
 		Objects: []report.Object{
 			report.NewObject(&engine.Decision{
 				Object: web, Evaluated: []string{"probes", "resources", "spread"}, Violations: []engine.Violation{
-					probes, violation("resources", v1alpha1.Warn, "no limit", "spec"), violation("spread", v1alpha1.DryRun, "one zone"),
+					probes, limit, violation("spread", v1alpha1.DryRun, "one zone"),
 				}, Errors: []*engine.PolicyError{{Policy: "late", OnError: v1alpha1.OnErrorAllow, Err: errors.New("ran out of time")}},
 			}, &engine.Mutation{Policies: []string{"spread"}, Patch: json.RawMessage(`[{"op":"add","path":"/spec/x","value":1}]`), Warnings: []string{"one patch is left out"}, Errors: []*engine.PolicyError{{Policy: "spread", Err: errors.New("ran out of time")}}}, in("deploy/web app.yaml")),
 			report.NewObject(&engine.Decision{Object: config, Evaluated: []string{"no-secrets", "probes"}, Violations: []engine.Violation{token}}, nil, in("/src/shop/deploy/50%:a#b.yaml")),
-			report.NewObject(&engine.Decision{Object: job, Excused: []engine.Excuse{{Policy: "probes", Exception: "shop/legacy"}}}, nil, in("-")),
+			report.NewObject(&engine.Decision{Object: job, Excused: []engine.Excuse{{Policy: "probes", Exception: "shop/legacy", Expires: time.Date(2027, 3, 31, 0, 0, 0, 0, time.UTC)}}}, nil, in("-")),
 			report.NewObject(&engine.Decision{Object: engine.ObjectRef{APIVersion: "v1", Kind: "Pod", Namespace: "kube-system", Name: "dns"}, Passed: "namespace kube-system is excluded"}, nil, in("/etc/elsewhere.yaml")),
 			{Ref: engine.ObjectRef{APIVersion: "v1", Kind: "Pod", Name: "misfit"}, Source: report.Source{File: "misfit.yaml", Line: 3}, Err: errors.New("spec is a list, not an object")},
 			{Ref: job, Asked: []string{"slow"}, Errors: []*engine.PolicyError{{Policy: "slow", OnError: v1alpha1.OnErrorDeny, Err: errors.New("ran out of time")}}},

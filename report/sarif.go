@@ -161,6 +161,9 @@ func (l *sarifBuilder) violation(o *Object, v *Violation) sarifResult {
 		Fingerprints: map[string]string{fingerprintKey: fmt.Sprintf("%s:%d", fingerprint, l.seen[fingerprint])},
 		Properties:   map[string]any{"enforcement": v.Enforcement, "severity": v.Severity},
 	}
+	if !v.DeniedFrom.IsZero() {
+		result.Properties["deniedFrom"] = engine.Moment(v.DeniedFrom)
+	}
 	if l.report.Baseline != nil {
 		result.BaselineState = "new"
 	}

@@ -13,6 +13,9 @@ import (
 // put it right.
 func violationMessage(o *Object, v *Violation) sarifMessage {
 	text := o.Ref.Printable() + ": " + v.Text()
+	if due := v.Due(); due != "" {
+		text += " (" + due + ")"
+	}
 	m := sarifMessage{Text: plainMessage(text)}
 	if v.Fix != "" {
 		m.Text += "\nFix: " + plainMessage(v.Fix)

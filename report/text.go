@@ -100,7 +100,7 @@ func headline(o *Object, e v1alpha1.Enforcement, found []Violation) string {
 	return verdict + engine.Headline(o.Ref, plain(found))
 }
 
-// where says where a violation is and how bad.
+// where says where a violation is, how bad, and when it is denied.
 func where(v Violation) string {
 	var parts []string
 	if v.Source.File != "" {
@@ -108,6 +108,9 @@ func where(v Violation) string {
 	}
 	if v.Severity != "" {
 		parts = append(parts, string(v.Severity)+" severity")
+	}
+	if due := v.Due(); due != "" {
+		parts = append(parts, due)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -93,7 +93,7 @@ func TestPoliciesOfCluster(t *testing.T) {
 		t.Errorf("check: %d %q, want %d and %q", code, stderr, exitUntold, want)
 	}
 	_, stdout, _ = lintel("explain", "probes", "-f", file, "-p", "cluster", "--kubeconfig", c.Kubeconfig())
-	if want := "exception default/legacy excuses the object: until 2037-01-01T00:00Z"; !strings.Contains(stdout, want) {
+	if want := "exception default/legacy excuses the object: until 2037-01-01T00:00:00Z"; !strings.Contains(stdout, want) {
 		t.Errorf("explain: %q is not in\n%s", want, stdout)
 	}
 	_, stdout, _ = lintel("explain", "probes", "-p", "cluster", "--kubeconfig", c.Kubeconfig())

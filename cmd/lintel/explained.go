@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -29,8 +30,9 @@ type explainedPolicy struct {
 	Asked       bool                 `json:"asked"`
 	Why         string               `json:"why"`
 	Enforcement v1alpha1.Enforcement `json:"enforcement"`
-	Setting     string               `json:"setting"`           // what decides the enforcement
-	Patches     v1alpha1.PatchMode   `json:"patches,omitempty"` // "" for a policy without patch rules
+	Setting     string               `json:"setting"`              // what decides the enforcement
+	DeniedFrom  string               `json:"deniedFrom,omitempty"` // by a later stage
+	Patches     v1alpha1.PatchMode   `json:"patches,omitempty"`    // "" for a policy without patch rules
 	Exceptions  []explainedException `json:"exceptions"`
 	Reads       []explainedRead      `json:"reads"`
 	Scanned     bool                 `json:"scanned,omitempty"` // for secrets, in all fields
@@ -64,6 +66,9 @@ func newExplained(x engine.Explanation, at func(engine.Path) report.Source) expl
 	p := explainedPolicy{
 		Policy: x.Policy.Name, Asked: x.Asked, Why: x.Why, Enforcement: x.Enforcement, Setting: x.Setting, Scanned: x.Scanned,
 		Exceptions: []explainedException{}, Reads: []explainedRead{}, Rules: []explainedRule{}, Errors: []string{},
+	}
+	if !x.DeniedFrom.IsZero() {
+		p.DeniedFrom = engine.Moment(x.DeniedFrom)
 	}
 	if x.Policy.PatchesObjects {
 		p.Patches = x.Patches
@@ -116,16 +121,19 @@ func (p explainedPolicy) text(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "\n  %s is asked: %s\n", engine.Printable(p.Policy), engine.Printable(p.Why))
-	patches := ""
-	if p.Patches != "" {
-		patches = ", patches " + string(p.Patches)
+	more := ""
+	if p.DeniedFrom != "" {
+		more = ", deny from " + p.DeniedFrom
 	}
-	fmt.Fprintf(b, "    enforcement %s by %s%s\n", p.Enforcement, p.Setting, patches)
+	if p.Patches != "" {
+		more += ", patches " + string(p.Patches)
+	}
+	fmt.Fprintf(b, "    enforcement %s by %s%s\n", p.Enforcement, p.Setting, more)
 	for _, e := range p.Exceptions {
 		fmt.Fprintf(b, "    exception %s %s: %s\n", engine.Printable(e.Exception), excuses(e.Excuses), engine.Printable(e.Why))
-		if e.Excuses {
-			return
-		}
+	}
+	if slices.ContainsFunc(p.Exceptions, func(e explainedException) bool { return e.Excuses }) {
+		return
 	}
 	for _, message := range p.Errors {
 		fmt.Fprintf(b, "    could not decide: %s\n", engine.Printable(message))

@@ -51,7 +51,20 @@ func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Repor
 		j.progress.judged()
 	})
 	r.Assumptions = j.assumptions(r.Objects, asked, s)
+	r.Warnings = append(r.Warnings, j.ending(r.Objects)...)
 	return r, ctx.Err()
+}
+
+// ending returns a warning for each exception that ends soon and excuses something.
+func (j *judge) ending(objects []report.Object) (warnings []report.Note) {
+	var excused []engine.Excuse
+	for i := range objects {
+		excused = append(excused, objects[i].Excused...)
+	}
+	for _, text := range engine.Ending(excused, j.now) {
+		warnings = append(warnings, report.Note{Message: text})
+	}
+	return warnings
 }
 
 // libraryPages is where there is a page for each policy of the library.

@@ -28,6 +28,7 @@ type listedError struct {
 type listedPolicy struct {
 	Name        string               `json:"name"`
 	Enforcement v1alpha1.Enforcement `json:"enforcement"`
+	Stages      []v1alpha1.Stage     `json:"stages,omitempty"` // by time
 	Severity    engine.Severity      `json:"severity"`
 	Category    string               `json:"category"`
 	Title       string               `json:"title"`
@@ -92,7 +93,7 @@ func list(from *loaded) listing {
 
 func newListedPolicy(p engine.Info) listedPolicy {
 	return listedPolicy{
-		Name: p.Name, Enforcement: p.Enforcement, Severity: p.Severity, Category: p.Category, Title: p.Title,
+		Name: p.Name, Enforcement: p.Enforcement, Stages: p.Spec.Stages, Severity: p.Severity, Category: p.Category, Title: p.Title,
 		Description: p.Description, Origin: p.Origin, Reviews: p.Reviews, Patches: p.PatchesObjects, Match: p.Match,
 	}
 }
@@ -102,7 +103,7 @@ func (l listing) text(w io.Writer) error {
 	tab := tabwriter.NewWriter(&buf, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tab, "NAME\tENFORCEMENT\tSEVERITY\tCATEGORY\tTITLE\tKINDS")
 	for _, p := range l.Policies {
-		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", engine.Printable(p.Name), p.Enforcement, p.Severity,
+		fmt.Fprintf(tab, "%s\t%s\t%s\t%s\t%s\t%s\n", engine.Printable(p.Name), p.enforced(), p.Severity,
 			engine.Printable(p.Category), engine.Printable(p.Title), engine.Printable(p.kinds()))
 	}
 	if err := tab.Flush(); err != nil {
@@ -110,6 +111,15 @@ func (l listing) text(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "%s%s\n", buf.String(), engine.Footer(l.Revision))
 	return err
+}
+
+// enforced says how the policy is enforced, and in which stages from when on.
+func (p listedPolicy) enforced() string {
+	text := string(p.Enforcement)
+	for _, s := range p.Stages {
+		text += fmt.Sprintf(", %s from %s", s.Enforcement, engine.Moment(s.From.Time))
+	}
+	return text
 }
 
 // shownKinds is how many kinds are listed by name.
