@@ -105,12 +105,12 @@ func testColumns(t *testing.T, object string) {
 		t.Fatal(stderr)
 	}
 	kubectl(t, c, "patch", "lpol", "a", "--subresource=status", "--type=merge", "-p",
-		`{"status":{"enforcement":"warn","revision":"4f2a91c","conditions":[{"type":"Ready","status":"False","reason":"Broken","message":"a.rego:1","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
+		`{"status":{"enforcement":"warn","nextStage":{"from":"2027-01-15T00:00:00Z","enforcement":"deny"},"revision":"4f2a91c","conditions":[{"type":"Ready","status":"False","reason":"Broken","message":"a.rego:1","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
 	lines := strings.Split(kubectl(t, c, "get", "lintel", "--all-namespaces"), "\n")
-	if got, want := strings.Fields(lines[0]), strings.Fields("NAME ENFORCEMENT READY REASON REVISION AGE"); !cmp.Equal(got, want) {
+	if got, want := strings.Fields(lines[0]), strings.Fields("NAME ENFORCEMENT NEXT FROM READY REASON REVISION AGE"); !cmp.Equal(got, want) {
 		t.Errorf("columns %q, want %q", got, want)
 	}
-	if got, want := strings.Fields(lines[1]), strings.Fields("policy.lintel.dev/a warn False Broken 4f2a91c"); !cmp.Equal(got[:min(len(got), 5)], want) {
+	if got, want := strings.Fields(lines[1]), strings.Fields("policy.lintel.dev/a warn deny 2027-01-15T00:00:00Z False Broken 4f2a91c"); !cmp.Equal(got[:min(len(got), 7)], want) {
 		t.Errorf("kubectl get lintel: %q, want %q", got, want)
 	}
 }

@@ -69,6 +69,8 @@ const (
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=lpol,categories=lintel
 // +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.status.enforcement`
+// +kubebuilder:printcolumn:name="Next",type=string,JSONPath=`.status.nextStage.enforcement`
+// +kubebuilder:printcolumn:name="From",type=string,JSONPath=`.status.nextStage.from`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.revision`
@@ -278,6 +280,8 @@ type PolicyStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Enforcement is in force where no scope says otherwise.
 	Enforcement Enforcement `json:"enforcement,omitempty"`
+	// NextStage is the one that begins next, if any is to come.
+	NextStage *Stage `json:"nextStage,omitempty"`
 	// Revision is that of the set of policies that this generation is part of.
 	Revision string `json:"revision,omitempty"`
 }
@@ -302,6 +306,10 @@ type PolicyList struct {
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expires`
 // +kubebuilder:printcolumn:name="Last used",type=date,JSONPath=`.status.lastUsed`
 // +kubebuilder:printcolumn:name="Honoured",type=string,JSONPath=`.status.conditions[?(@.type=="Honoured")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Honoured")].reason`
+// +kubebuilder:printcolumn:name="Ends soon",type=string,JSONPath=`.status.conditions[?(@.type=="EndsSoon")].status`,priority=1
+// +kubebuilder:printcolumn:name="Unused",type=string,JSONPath=`.status.conditions[?(@.type=="Unused")].status`,priority=1
+// +kubebuilder:printcolumn:name="Last excused",type=string,JSONPath=`.status.lastExcused`,priority=1
 type PolicyException struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -314,14 +322,17 @@ type PolicyException struct {
 type PolicyExceptionStatus struct {
 	// ObservedGeneration is the generation that the status is about.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions has Honoured: whether the exception excuses anything now.
+	// Conditions has Honoured: whether the exception excuses anything now; EndsSoon:
+	// whether it ends within two weeks; and Unused: whether it has excused nothing for
+	// five weeks.
 	//
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// LastUsed is when the exception last excused an object, to a minute or so.
 	LastUsed *metav1.Time `json:"lastUsed,omitempty"`
-	// LastExcused names the object that it last excused, as in "Deployment web".
+	// LastExcused names what it last excused, and from which policies, as in
+	// "Deployment shop/web from probes".
 	LastExcused string `json:"lastExcused,omitempty"`
 }
 
