@@ -29,6 +29,9 @@ type LiveConfig struct {
 	Inventory  *Inventory       // holds what policies read beside the request; if nil, nothing
 	Now        func() time.Time // if nil, time.Now
 	Log        *zap.Logger      // if nil, nothing is logged
+	// Excused is told what exceptions kept policies from being asked about, save in dry
+	// runs. A request waits for it. If nil, nobody is told.
+	Excused func(object engine.ObjectRef, at time.Time, excused []engine.Excuse)
 }
 
 // Live decides by the set of policies that is in force.
@@ -116,7 +119,18 @@ func (l *Live) Review(ctx context.Context, part engine.Part, req *engine.Request
 	}
 	l.ask.Do(func() { close(l.asked) })
 	now := l.current.Load()
-	return now.parts[part].Review(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+	d, err := now.parts[part].Review(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+	if err == nil {
+		l.tellExcused(req, d.Time, d.Excused)
+	}
+	return d, err
+}
+
+// tellExcused tells of exceptions. A dry run has no effects, and uses none up.
+func (l *Live) tellExcused(req *engine.Request, at time.Time, excused []engine.Excuse) {
+	if l.cfg.Excused != nil && len(excused) > 0 && !req.DryRun() {
+		l.cfg.Excused(req.Ref(), at, excused)
+	}
 }
 
 // Undecided says what becomes of a request that Review did not decide. It reads
@@ -142,7 +156,12 @@ func (l *Live) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation
 		return nil, err
 	}
 	now := l.current.Load()
-	return now.set.Patch(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+	req = l.complete(ctx, now, req)
+	m, err := now.set.Patch(ctx, req, l.cfg.Inventory.Current())
+	if err == nil {
+		l.tellExcused(req, req.Time(), m.Excused)
+	}
+	return m, err
 }
 
 // complete adds the time and the Namespace. Where that cannot be found out, it

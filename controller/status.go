@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -31,22 +33,22 @@ const (
 // maxConditionMessage is what the API server takes.
 const maxConditionMessage = 32 << 10
 
-// WriteStatus tells each Policy what became of it. It writes what has changed only,
-// and goes on where one cannot be written.
-func (p *Policies) WriteStatus(ctx context.Context, out Outcome) error {
+// WriteStatus tells each Policy what became of it, and in which stage it is now. It
+// writes what has changed only, and goes on where one cannot be written.
+func (p *Policies) WriteStatus(ctx context.Context, out Outcome, now time.Time) error {
 	inForce := map[string]engine.Info{}
 	for _, info := range out.Set.Policies() {
 		inForce[info.Name] = info
 	}
 	var errs []error
 	for _, policy := range p.Objects().Policies {
-		status := statusOf(policy, out, inForce)
+		status := statusOf(policy, out, inForce, now)
 		if equality.Semantic.DeepEqual(status, policy.Status) {
 			continue
 		}
-		patch, err := json.Marshal(map[string]any{"status": status})
+		patch, err := statusPatch(policy.Status, status)
 		if err != nil {
-			return fmt.Errorf("encode status: %w", err)
+			return err
 		}
 		_, err = p.client.Resource(policiesResource).Patch(ctx, policy.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: fieldManager}, "status")
 		if err != nil && !apierrors.IsNotFound(err) { // it may be gone meanwhile
@@ -56,11 +58,30 @@ func (p *Policies) WriteStatus(ctx context.Context, out Outcome) error {
 	return errors.Join(errs...)
 }
 
+// statusPatch returns the merge patch that makes one status of another. It names what
+// is to be taken out, such as the next stage once the last has begun.
+func statusPatch(from, to v1alpha1.PolicyStatus) ([]byte, error) {
+	before, err := json.Marshal(map[string]any{"status": from})
+	if err != nil {
+		return nil, fmt.Errorf("encode status: %w", err)
+	}
+	after, err := json.Marshal(map[string]any{"status": to})
+	if err != nil {
+		return nil, fmt.Errorf("encode status: %w", err)
+	}
+	patch, err := jsonpatch.CreateMergePatch(before, after)
+	if err != nil {
+		return nil, fmt.Errorf("encode status: %w", err)
+	}
+	return patch, nil
+}
+
 // statusOf returns what is to be said of a policy.
-func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Info) v1alpha1.PolicyStatus {
+func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Info, now time.Time) v1alpha1.PolicyStatus {
 	status := *policy.Status.DeepCopy()
 	status.ObservedGeneration, status.Revision = policy.Generation, out.Set.Revision()
-	status.Enforcement = inForce[policy.Name].Enforcement
+	info := inForce[policy.Name]
+	status.Enforcement, status.NextStage = info.EnforcementAt(now), info.NextStage(now)
 	condition := metav1.Condition{
 		Type: ready, Status: metav1.ConditionTrue, Reason: compiled, ObservedGeneration: policy.Generation,
 		Message: "in force as its spec says",

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"cmp"
+	"slices"
+
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -26,14 +29,10 @@ func CheckException(e v1alpha1.PolicyException) error {
 // Effects says what an exception does to each policy that it names, in a namespace
 // that is ns; nil is one that is not known.
 func (s *Set) Effects(e v1alpha1.PolicyException, ns *Object) []Effect {
-	byName := map[string]*policy{}
-	for _, p := range s.policies {
-		byName[p.info.Name] = p
-	}
 	effects := make([]Effect, len(e.Spec.Policies))
 	for i, name := range e.Spec.Policies {
 		effects[i].Excuse = Excuse{Policy: name, Exception: e.Namespace + "/" + e.Name, Expires: e.Spec.Expires.Time}
-		switch p := byName[name]; {
+		switch p := s.policy(name); {
 		case p == nil:
 			effects[i].Unknown, effects[i].Why = true, "no policy of that name is in force"
 		case s.excluded[e.Namespace]:
@@ -43,6 +42,15 @@ func (s *Set) Effects(e v1alpha1.PolicyException, ns *Object) []Effect {
 		}
 	}
 	return effects
+}
+
+// policy returns the policy of a name, nil if there is none.
+func (s *Set) policy(name string) *policy {
+	i, ok := slices.BinarySearchFunc(s.policies, name, func(p *policy, name string) int { return cmp.Compare(p.info.Name, name) })
+	if !ok {
+		return nil
+	}
+	return s.policies[i]
 }
 
 // refusesIn says why the policy honours no exceptions in a namespace, "" if it does.

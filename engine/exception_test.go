@@ -160,6 +160,10 @@ func TestExceptionKeepsFromPatching(t *testing.T) {
 	patches.Spec.Exceptions = &v1alpha1.Exceptions{}
 	other := policy("b", add(`{"path": ["metadata", "labels", "size"], "value": "big"}`))
 	set := compile(t, engine.Config{Policies: []engine.Policy{patches, other}, Exceptions: []v1alpha1.PolicyException{except("x", named("web"), "a")}})
+	alone := compile(t, engine.Config{Policies: []engine.Policy{patches}, Exceptions: []v1alpha1.PolicyException{except("x", named("web"), "a")}})
+	if m := patch(t, alone, ask{object: deployment(object{})}); m.Patch != nil || len(m.Excused) != 1 {
+		t.Errorf("when no other policy patches: %d excused and patch %s", len(m.Excused), m.Patch)
+	}
 	cases := map[string]struct {
 		at      time.Time
 		want    []string

@@ -284,6 +284,9 @@ func (r *Request) In(ns *Object) *Request {
 	return &c
 }
 
+// Time is that of the request, by which exceptions end and stages begin.
+func (r *Request) Time() time.Time { return r.time }
+
 // UID returns the uid to echo.
 func (r *Request) UID() string { return r.uid }
 

@@ -39,9 +39,10 @@ type gate struct {
 	config      *rest.Config          // nil without a cluster
 	client      *kubernetes.Clientset // nil without a cluster
 	inventory   *controller.Inventory
-	kept        *kept // the policies of the cluster; nil if they come from elsewhere
-	live        *controller.Live
 	namespaces  *controller.Namespaces // nil without a cluster
+	kept        *kept                  // the policies of the cluster; nil if they come from elsewhere
+	exceptions  *exceptions            // nil where kept is
+	live        *controller.Live
 	server      *webhook.Server
 	certificate *certificate
 	registrar   *controller.Registrar // nil without a cluster
@@ -149,13 +150,13 @@ func (g *gate) watch(ctx context.Context, client dynamic.Interface, set *engine.
 	if _, err := g.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
 		return fmt.Errorf("read namespaces: %w", err)
 	}
-	namespaces := controller.NewNamespaces(client)
-	g.namespaces, g.inventory = namespaces, controller.NewInventory(client)
-	if err := namespaces.Start(ctx); err != nil {
+	g.namespaces = controller.NewNamespaces(client)
+	g.inventory = controller.NewInventory(client)
+	if err := g.namespaces.Start(ctx); err != nil {
 		return err
 	}
 	g.watchInventory(ctx, catalog, set)
-	g.decideBy(set, controller.LiveConfig{Namespaces: namespaces, Inventory: g.inventory, Log: g.log})
+	g.decideBy(set, controller.LiveConfig{Namespaces: g.namespaces, Inventory: g.inventory, Excused: g.excused, Log: g.log})
 	return g.await(ctx)
 }
 

@@ -47,6 +47,9 @@ func (g *gate) keepCluster(ctx context.Context, from []string, own string) error
 		return fmt.Errorf("make client: %w", err)
 	}
 	g.kept = &kept{policies: controller.NewPolicies(client), changed: make(chan struct{}, 1), told: make(chan struct{}, 1)}
+	if g.exceptions, err = g.newExceptions(); err != nil {
+		return err
+	}
 	g.kept.catalog.Store(catalog)
 	g.kept.keeper = &controller.Keeper{Compose: func(source policies.Source) (engine.Config, error) {
 		all, err := policies.Combine(append([]policies.Source{source}, sources...)...)
@@ -140,14 +143,16 @@ func wake(c chan struct{}) {
 	}
 }
 
-// tellStatus writes into the Policy objects what became of them, until ctx ends. One
-// replica does it for all.
+// tellStatus writes into the objects what became of them, until ctx ends. One replica
+// does it for all. What time alone changes, such as a stage that begins, is told by
+// the next tick.
 func (g *gate) tellStatus(ctx context.Context) {
+	go g.tellExceptions(ctx)
 	tick := time.NewTicker(retryPeriod)
 	defer tick.Stop()
 	for {
 		if out := g.kept.outcome.Load(); out != nil {
-			if err := g.kept.policies.WriteStatus(ctx, *out); err != nil && ctx.Err() == nil {
+			if err := g.kept.policies.WriteStatus(ctx, *out, time.Now()); err != nil && ctx.Err() == nil {
 				g.log.Error("writing status", zap.Error(err))
 			}
 		}

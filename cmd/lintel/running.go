@@ -24,6 +24,7 @@ func (g *gate) run(ctx context.Context) error {
 	}
 	if g.kept != nil {
 		tasks.Go(func() error { return g.keepUp(failed) })
+		tasks.Go(func() error { return g.keepUses(failed) })
 	}
 	if g.denials != nil {
 		tasks.Go(func() error { return g.denials.Run(failed) })
