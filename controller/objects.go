@@ -40,7 +40,7 @@ func ReadPolicies(ctx context.Context, client dynamic.Interface) (policies.Objec
 	if o.Exceptions, err = readAll[v1alpha1.PolicyException](ctx, client, exceptionsResource); err != nil {
 		return o, err
 	}
-	data := map[v1alpha1.ConfigMapRef]map[string]string{}
+	data, refused := map[v1alpha1.ConfigMapRef]map[string]string{}, map[v1alpha1.ConfigMapRef]string{}
 	for _, p := range o.Policies {
 		ref := p.Spec.Source.ConfigMapRef
 		if ref == nil {
@@ -49,6 +49,8 @@ func ReadPolicies(ctx context.Context, client dynamic.Interface) (policies.Objec
 		found, err := readConfigMap(ctx, client, *ref)
 		switch {
 		case apierrors.IsNotFound(err):
+		case apierrors.IsForbidden(err):
+			refused[*ref] = permissionFor(ctx, client, *ref)
 		case err != nil:
 			return o, fmt.Errorf("read ConfigMap %s/%s of policy %s: %w", ref.Namespace, ref.Name, p.Name, err)
 		default:
@@ -59,6 +61,7 @@ func ReadPolicies(ctx context.Context, client dynamic.Interface) (policies.Objec
 		found, ok := data[ref]
 		return found, ok
 	}
+	o.Refused = func(ref v1alpha1.ConfigMapRef) string { return refused[ref] }
 	return o, nil
 }
 

@@ -35,10 +35,11 @@ type Policies struct {
 
 // A configMap is a ConfigMap that some Policy names.
 type configMap struct {
-	stop   context.CancelFunc
-	since  time.Time         // when it was first asked for
-	data   map[string]string // nil if it is not there
-	synced bool
+	stop    context.CancelFunc
+	since   time.Time         // when it was first asked for
+	data    map[string]string // nil if it is not there
+	synced  bool
+	refused string // why it may not be read; "" if it may
 }
 
 // patience is how long a ConfigMap is waited for. One that cannot be read, because
@@ -127,6 +128,9 @@ func (p *Policies) followOne(ctx context.Context, ref v1alpha1.ConfigMapRef) {
 	}
 	// The watch takes the lock that is held here.
 	go func() {
+		if !p.awaitPermission(ctx, ref, m) {
+			return
+		}
 		synced := func() { m.synced = true }
 		_ = p.watch(ctx, configMapsResource, ref.Namespace, ref.Name, set, func(_, _ string) { m.data = nil }, synced) // no handler is wrong
 	}()
@@ -211,7 +215,7 @@ func (p *Policies) Synced() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range p.maps {
-		if !m.synced && time.Since(m.since) < patience {
+		if !m.synced && m.refused == "" && time.Since(m.since) < patience {
 			return false
 		}
 	}
@@ -229,12 +233,14 @@ func (p *Policies) Objects() policies.Objects {
 	for _, e := range p.exceptions {
 		o.Exceptions = append(o.Exceptions, e)
 	}
-	data := map[v1alpha1.ConfigMapRef]map[string]string{}
+	data, refused := map[v1alpha1.ConfigMapRef]map[string]string{}, map[v1alpha1.ConfigMapRef]string{}
 	for ref, m := range p.maps {
+		refused[ref] = m.refused
 		if m.data != nil {
 			data[ref] = maps.Clone(m.data)
 		}
 	}
+	o.Refused = func(ref v1alpha1.ConfigMapRef) string { return refused[ref] }
 	o.ConfigMap = func(ref v1alpha1.ConfigMapRef) (map[string]string, bool) {
 		found, ok := data[ref]
 		return found, ok

@@ -19,10 +19,13 @@ type Objects struct {
 	Exceptions []v1alpha1.PolicyException
 	// ConfigMap returns the data of a ConfigMap that a Policy names, and whether it is there.
 	ConfigMap func(v1alpha1.ConfigMapRef) (map[string]string, bool)
+	// Refused returns why a ConfigMap that is not there may not be read, "" if it may.
+	// If nil, all may.
+	Refused func(v1alpha1.ConfigMapRef) string
 }
 
-// ErrPending reports a Policy whose ConfigMap is not there yet, which is no mistake:
-// one may arrive after the other.
+// ErrPending reports a Policy whose ConfigMap is not there yet, or may not be read
+// yet, which is no mistake: one may arrive after the other.
 var ErrPending = errors.New("waits for what it is made from")
 
 // FromObjects returns what the objects of a cluster say. The error joins an
@@ -56,7 +59,7 @@ func (o Objects) source(p *engine.Policy, s v1alpha1.Source) (role, error) {
 	ref := *s.ConfigMapRef
 	data, ok := o.ConfigMap(ref)
 	if !ok {
-		return 0, fault("spec.source.configMapRef", "spec.source.configMapRef: %w: there is no ConfigMap %s/%s", ErrPending, ref.Namespace, ref.Name)
+		return 0, fault("spec.source.configMapRef", "spec.source.configMapRef: %w: %s", ErrPending, o.missing(ref))
 	}
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		if strings.HasSuffix(key, ".rego") {
@@ -69,6 +72,16 @@ func (o Objects) source(p *engine.Policy, s v1alpha1.Source) (role, error) {
 	}
 	p.FreePackage = true
 	return 0, nil
+}
+
+// missing says why the data of a ConfigMap is not known.
+func (o Objects) missing(ref v1alpha1.ConfigMapRef) string {
+	if o.Refused != nil {
+		if why := o.Refused(ref); why != "" {
+			return why
+		}
+	}
+	return fmt.Sprintf("there is no ConfigMap %s/%s", ref.Namespace, ref.Name)
 }
 
 // fromObject gives p the Rego that a Policy object names or has. Errors in modules
