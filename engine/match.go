@@ -107,7 +107,8 @@ func selectsNamespace(s labels.Selector, r *Request) (bool, error) {
 }
 
 // neverMatched are the resources that no policy is asked about, whatever it says:
-// to hold them up stops nodes, elections and the control plane itself.
+// to hold them up stops nodes, elections and the control plane itself, or whoever
+// mends a policy.
 var neverMatched = map[schema.GroupResource]bool{ //nolint:gochecknoglobals // never changed
 	{Group: "coordination.k8s.io", Resource: "leases"}:                     true,
 	{Group: "", Resource: "events"}:                                        true,
@@ -123,11 +124,14 @@ var neverMatched = map[schema.GroupResource]bool{ //nolint:gochecknoglobals // n
 	{Group: "authorization.k8s.io", Resource: "selfsubjectaccessreviews"}:  true,
 	{Group: "authorization.k8s.io", Resource: "selfsubjectrulesreviews"}:   true,
 	{Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions"}: true,
+	// What is wrong with a policy is put right by writing these.
+	{Group: v1alpha1.GroupVersion.Group, Resource: "policies"}:         true,
+	{Group: v1alpha1.GroupVersion.Group, Resource: "policyexceptions"}: true,
 }
 
 // NeverMatched reports whether no policy is ever asked about a resource, whatever
 // its match says: leases, events, nodes, endpoints, certificate requests, token
-// and access reviews, and CustomResourceDefinitions.
+// and access reviews, CustomResourceDefinitions, and Lintel's own objects.
 func NeverMatched(resource schema.GroupResource) bool { return neverMatched[resource] }
 
 // An index finds the policies that match a request by what is looked up fastest.

@@ -139,6 +139,13 @@ violation contains {"msg": "a", "path": ["l", 9]}`),
 			ask:  ask{group: "coordination.k8s.io", kind: "Lease", object: object{}},
 			want: []string{},
 		},
+		"OwnObjects": {
+			reason: "Who puts a policy right is not held up by that policy.",
+			policies: []engine.Policy{policyWith("a", strings.NewReplacer("[apps]", `["*"]`, "[Deployment]", `["*"]`).Replace(metadataOf),
+				`violation contains {"msg": "m"}`)},
+			ask:  ask{group: "lintel.dev", kind: "Policy", resource: "policies", object: object{}},
+			want: []string{},
+		},
 		"Wildcards": {
 			reason: "A policy may match all kinds of all groups.",
 			policies: []engine.Policy{policyWith("a", strings.NewReplacer("[apps]", `["*"]`, "[Deployment]", `["*"]`).Replace(metadataOf),
