@@ -83,7 +83,7 @@ func TestObjects(t *testing.T) {
 		"Namespace lintel-system", "ResourceQuota lintel-system/lintel", "ServiceAccount lintel-system/lintel",
 		"ClusterRole lintel", "ClusterRoleBinding lintel", "Role lintel-system/lintel", "RoleBinding lintel-system/lintel",
 		"Secret lintel-system/lintel-tls", "Lease lintel-system/lintel",
-		"ConfigMap lintel-system/lintel-state", "ConfigMap lintel-system/lintel-policies",
+		"ConfigMap lintel-system/lintel-state", "ConfigMap lintel-system/lintel-replicas", "ConfigMap lintel-system/lintel-last-good",
 		"Service lintel-system/lintel", "NetworkPolicy lintel-system/lintel", "PodDisruptionBudget lintel-system/lintel",
 		"Deployment lintel-system/lintel",
 	}
@@ -119,9 +119,10 @@ func TestSharedIsEmpty(t *testing.T) {
 	if len(secret.Data)+len(secret.StringData) > 0 || secret.Type != corev1.SecretTypeOpaque || secret.Immutable != nil {
 		t.Error("the Secret has data, is immutable, or is of a type that cannot be empty")
 	}
-	state := one[*corev1.ConfigMap](t, "lintel-state")
-	if len(state.Data)+len(state.BinaryData) > 0 || state.Immutable != nil {
-		t.Error("the ConfigMap of what is registered has data or is immutable")
+	for _, name := range []string{"lintel-state", "lintel-replicas", "lintel-last-good"} {
+		if shared := one[*corev1.ConfigMap](t, name); len(shared.Data)+len(shared.BinaryData) > 0 || shared.Immutable != nil {
+			t.Errorf("the ConfigMap %s has data or is immutable", name)
+		}
 	}
 	lease := one[*coordinationv1.Lease](t, "lintel")
 	if diff := cmp.Diff(coordinationv1.LeaseSpec{}, lease.Spec); diff != "" {

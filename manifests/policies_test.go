@@ -1,44 +1,49 @@
 package manifests_test
 
 import (
+	"bytes"
 	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
 )
 
-// installed compiles what replicas load: the ConfigMap as they find it on their disk.
-func installed(t testing.TB) *engine.Set {
+// policiesManifest has what an installation starts with.
+const policiesManifest = "policies.yaml"
+
+// firstPolicies returns the Policy objects of the manifest. Unknown, repeated and misspelt
+// fields fail the test.
+func firstPolicies(t testing.TB) []v1alpha1.Policy {
 	t.Helper()
-	all, err := policies.Load(mount(t, one[*corev1.ConfigMap](t, "lintel-policies").Data))
-	if err != nil {
-		t.Fatalf("load the ConfigMap: %v", err)
-	}
-	set, err := engine.Compile(engine.Config{
-		Policies: all.Policies, Exceptions: all.Exceptions, ExcludedNamespaces: append(engine.DefaultExcludedNamespaces(), namespace),
-	})
+	text, err := os.ReadFile(policiesManifest)
 	must(t, err)
-	return set
+	var all []v1alpha1.Policy
+	for document := range bytes.SplitSeq(text, []byte("\n---\n")) {
+		var p v1alpha1.Policy
+		must(t, yaml.UnmarshalStrict(document, &p))
+		if p.APIVersion != v1alpha1.GroupVersion.String() || p.Kind != "Policy" {
+			t.Errorf("%s has a %s %s", policiesManifest, p.APIVersion, p.Kind)
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
-// mount writes data as kubelets do for a volume of a ConfigMap.
-func mount(t testing.TB, data map[string]string) string {
+// installed compiles what replicas read of the cluster.
+func installed(t testing.TB) *engine.Set {
 	t.Helper()
-	dir := t.TempDir()
-	const version = "..2027_01_31_12_00_00.1234567890"
-	must(t, os.Mkdir(filepath.Join(dir, version), 0o755))
-	must(t, os.Symlink(version, filepath.Join(dir, "..data")))
-	for name, text := range data {
-		must(t, os.WriteFile(filepath.Join(dir, version, name), []byte(text), 0o600))
-		must(t, os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)))
-	}
-	return dir
+	all, err := policies.FromObjects(policies.Objects{Policies: firstPolicies(t)})
+	must(t, err)
+	set, err := engine.Compile(engine.Config{Policies: all.Policies, ExcludedNamespaces: append(engine.DefaultExcludedNamespaces(), namespace)})
+	must(t, err)
+	return set
 }
 
 // TestPoliciesWarn holds that an installation starts with every policy of the
@@ -59,6 +64,34 @@ func TestPoliciesWarn(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("policies of the installation: -want, +got:\n%s", diff)
+	}
+}
+
+// TestKustomization holds that what syncs the folder gets every manifest but what an
+// operator decides about first, and nothing that is for tests.
+func TestKustomization(t *testing.T) {
+	text, err := os.ReadFile("kustomization.yaml")
+	must(t, err)
+	var k struct {
+		APIVersion, Kind string
+		Resources        []string
+	}
+	must(t, yaml.UnmarshalStrict(text, &k))
+	var want []string
+	for _, dir := range []string{".", "crds"} {
+		files, err := os.ReadDir(dir)
+		must(t, err)
+		for _, f := range files {
+			name := strings.TrimPrefix(dir+"/"+f.Name(), "./")
+			if strings.HasSuffix(name, ".yaml") && name != "kustomization.yaml" && name != guardManifest {
+				want = append(want, name)
+			}
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(k.Resources)
+	if diff := cmp.Diff(want, k.Resources); diff != "" {
+		t.Errorf("resources of kustomization.yaml: -want, +got:\n%s", diff)
 	}
 }
 
