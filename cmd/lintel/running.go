@@ -51,6 +51,10 @@ func (g *gate) serveWebhook(ctx context.Context) error {
 	tasks.Go(func() error { return g.server.Start(both) })
 	if g.mode == byService {
 		tasks.Go(func() error { return g.election.run(both, g.lead) })
+		tasks.Go(func() error {
+			g.leaveRemoved(both)
+			return nil
+		})
 	} else {
 		tasks.Go(func() error { return g.renew(both) })
 	}

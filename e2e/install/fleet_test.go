@@ -29,7 +29,9 @@ import (
 
 const (
 	maxReplicas = 4 // three, and one more while they are replaced
+	crds        = "../../manifests/crds"
 	manifest    = "../../manifests/install.yaml"
+	policies    = "../../manifests/policies.yaml"
 	namespace   = "lintel-system"
 	// nobody is the user of the Deployment's pods.
 	nobody = 65532
@@ -49,9 +51,20 @@ type fleet struct {
 	ready map[int]bool // by replica, as its probe says
 }
 
-// install applies the manifest, as changed, to a new cluster and makes what pods of
-// it would find. Nothing of it runs yet.
-func install(t *testing.T, change func(manifest string) string) *fleet {
+// install makes a new cluster with an installation in it, and with the policies of the
+// library, which deny. Nothing of it runs yet.
+func install(t *testing.T) *fleet {
+	t.Helper()
+	f := newFleet(t)
+	f.apply(t)
+	text, err := os.ReadFile(policies)
+	must(t, err)
+	f.applyText(t, strings.ReplaceAll(string(text), "enforcement: warn", "enforcement: deny"))
+	return f
+}
+
+// newFleet makes a new cluster, and follows what will be in it.
+func newFleet(t *testing.T) *fleet {
 	t.Helper()
 	c, err := cluster.Start(t.Context(), cluster.Config{Controllers: true})
 	must(t, err)
@@ -64,24 +77,25 @@ func install(t *testing.T, change func(manifest string) string) *fleet {
 	must(t, os.Chmod(f.folder, 0o755))
 	f.binary, err = built()
 	must(t, err)
-	text, err := os.ReadFile(manifest)
-	must(t, err)
-	_, stderr, code := c.Kubectl(t.Context(), strings.NewReader(change(string(text))), "apply", "-f", "-")
-	if code != 0 {
-		t.Fatalf("kubectl apply: %s", stderr)
-	}
 	f.must(t, "label", "namespace", "default", "environment=production", "team=checkout")
-	f.readDeployment(t)
 	go f.watchProbes(t.Context())
 	return f
 }
 
-// asItIs leaves the manifest as it is.
-func asItIs(manifest string) string { return manifest }
+// apply installs, without policies, and makes what pods would find.
+func (f *fleet) apply(t *testing.T) {
+	t.Helper()
+	f.must(t, "apply", "-f", crds, "-f", manifest)
+	f.must(t, "wait", "--for=condition=Established", "crd/policies.lintel.dev", "crd/policyexceptions.lintel.dev", "--timeout=60s")
+	f.readDeployment(t)
+}
 
-// denying has the policies deny, which is the operator's step.
-func denying(manifest string) string {
-	return strings.ReplaceAll(manifest, "enforcement: warn", "enforcement: deny")
+// applyText applies objects.
+func (f *fleet) applyText(t *testing.T, objects string) {
+	t.Helper()
+	if _, stderr, code := f.Kubectl(t.Context(), strings.NewReader(objects), "apply", "-f", "-"); code != 0 {
+		t.Fatalf("kubectl apply: %s", stderr)
+	}
 }
 
 // readDeployment takes what pods would be started with.
@@ -90,7 +104,7 @@ func (f *fleet) readDeployment(t *testing.T) {
 	var deployment appsv1.Deployment
 	must(t, json.Unmarshal([]byte(f.must(t, "get", "deployment", "lintel", "-n", namespace, "-o", "json")), &deployment))
 	container := deployment.Spec.Template.Spec.Containers[0]
-	f.args = container.Args
+	f.args, f.env = container.Args, nil
 	for _, e := range container.Env {
 		f.env = append(f.env, e.Name+"="+e.Value)
 	}
@@ -101,6 +115,24 @@ func (f *fleet) readDeployment(t *testing.T) {
 
 // start starts a replica and returns when it is ready.
 func (f *fleet) start(t *testing.T, n int, more ...string) {
+	t.Helper()
+	f.launch(t, n, more...)
+	f.awaitReady(t, n)
+}
+
+// startAll starts three replicas at once and returns when they are ready.
+func (f *fleet) startAll(t *testing.T, more ...string) {
+	t.Helper()
+	for n := range 3 {
+		f.launch(t, n, more...)
+	}
+	for n := range 3 {
+		f.awaitReady(t, n)
+	}
+}
+
+// launch starts a replica.
+func (f *fleet) launch(t *testing.T, n int, more ...string) {
 	t.Helper()
 	root := f.root(t, n)
 	var args []string
@@ -115,6 +147,12 @@ func (f *fleet) start(t *testing.T, n int, more ...string) {
 	must(t, err)
 	f.replicas[n] = g
 	t.Cleanup(g.Kill)
+}
+
+// awaitReady waits until a replica is ready.
+func (f *fleet) awaitReady(t *testing.T, n int) {
+	t.Helper()
+	g := f.replicas[n]
 	eventually(t, fmt.Sprintf("replica %d to be ready", n), func() bool {
 		select {
 		case <-g.Ended():
@@ -126,21 +164,13 @@ func (f *fleet) start(t *testing.T, n int, more ...string) {
 }
 
 // root makes the folder that is / for a replica: the image, which has the binary
-// alone, and what is mounted into it. Its user may write nowhere.
+// alone, and a token. Its user may write nowhere.
 func (f *fleet) root(t *testing.T, n int) string {
 	t.Helper()
 	root := filepath.Join(f.folder, fmt.Sprintf("replica-%d", n))
 	must(t, os.RemoveAll(root))
-	mounted := filepath.Join(root, "etc", "lintel", "policies")
-	must(t, os.MkdirAll(filepath.Join(mounted, "..2026_01_01"), 0o755))
+	must(t, os.MkdirAll(root, 0o755))
 	must(t, os.Link(f.binary, filepath.Join(root, "lintel")))
-	must(t, os.Symlink("..2026_01_01", filepath.Join(mounted, "..data")))
-	var policies corev1.ConfigMap
-	must(t, json.Unmarshal([]byte(f.must(t, "get", "configmap", "lintel-policies", "-n", namespace, "-o", "json")), &policies))
-	for name, text := range policies.Data {
-		must(t, os.WriteFile(filepath.Join(mounted, "..data", name), []byte(text), 0o644)) //nolint:gosec // as kubelets do
-		must(t, os.Symlink(filepath.Join("..data", name), filepath.Join(mounted, name)))
-	}
 	f.writeKubeconfig(t, filepath.Join(root, "kubeconfig"))
 	return root
 }

@@ -96,10 +96,8 @@ func (tr *traffic) note(format string, args ...any) {
 // TestRollingRestart replaces every replica as a Deployment does, twice, under
 // traffic: no request fails, and none gets by.
 func TestRollingRestart(t *testing.T) {
-	f := install(t, denying)
-	for n := range 3 {
-		f.start(t, n, "--lame-duck=2s")
-	}
+	f := install(t)
+	f.startAll(t, "--lame-duck=2s")
 	f.awaitDenial(t)
 	tr, stop := f.send(t)
 	spare := 3
@@ -123,10 +121,8 @@ func TestRollingRestart(t *testing.T) {
 // TestCrashes kills replicas in the midst of reviews: what they were asked fails
 // closed, and all is well when they are back.
 func TestCrashes(t *testing.T) {
-	f := install(t, denying)
-	for n := range 3 {
-		f.start(t, n)
-	}
+	f := install(t)
+	f.startAll(t)
 	f.awaitDenial(t)
 	tr, stop := f.send(t)
 	for range 4 {
