@@ -1,6 +1,7 @@
 package manifests_test
 
 import (
+	"context"
 	"encoding/base64"
 	"os"
 	"path/filepath"
@@ -63,6 +64,7 @@ func TestInstallation(t *testing.T) {
 		{"Tenants", testTenants},
 		{"ApplyAgain", testApplyAgain},
 		{"Delete", testDelete},
+		{"Sync", testSync},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.test(t, c) }) {
 			t.Fatal("what follows depends on this")
@@ -249,6 +251,20 @@ func testDelete(t *testing.T, c *cluster.Cluster) {
 	eventually(t, "the registration to go with its owner", func() bool {
 		return kubectl(t, c, "get", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "-o", "name") == ""
 	})
+}
+
+// testSync applies the whole folder as what syncs it from git does, which tries again
+// what failed: kinds are there the second time.
+func testSync(t *testing.T, c *cluster.Cluster) {
+	t.Cleanup(func() {
+		c.Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "-k", ".", "--ignore-not-found")
+	})
+	eventually(t, "the folder to be synced", func() bool {
+		_, _, code := c.Kubectl(t.Context(), nil, "apply", "--server-side", "-k", ".")
+		return code == 0
+	})
+	kubectl(t, c, "get", "-f", "crds", "-f", manifest, "-f", policiesManifest, "-f", "roles.yaml") // fails if one is missing
+	kubectl(t, c, "diff", "--server-side", "-k", ".")                                              // nothing drifts
 }
 
 // kubectl runs kubectl, which has to succeed without a warning of the API server,
