@@ -67,6 +67,15 @@ func TestPoliciesWarn(t *testing.T) {
 	}
 }
 
+// TestDocumented holds docs/install.md to the revision that an installation has.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/install.md")
+	must(t, err)
+	if want := " " + installed(t).Revision() + " "; strings.Count(string(text), want) != len(firstPolicies(t)) {
+		t.Errorf("docs/install.md has not%sas the revision of each policy", want)
+	}
+}
+
 // TestKustomization holds that what syncs the folder gets every manifest but what an
 // operator decides about first, and nothing that is for tests.
 func TestKustomization(t *testing.T) {
