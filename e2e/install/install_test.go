@@ -27,6 +27,7 @@ func TestInstall(t *testing.T) {
 	t.Run("Denies", func(t *testing.T) { testDenies(t, f) })
 	t.Run("Permitted", func(t *testing.T) { testPermitted(t, f) })
 	t.Run("NotPermitted", func(t *testing.T) { testNotPermitted(t, f) })
+	t.Run("Greedy", func(t *testing.T) { testGreedy(t, f) })
 	for n, replica := range f.replicas {
 		select {
 		case <-replica.Ended():
@@ -152,6 +153,61 @@ func testNotPermitted(t *testing.T, f *fleet) {
 		}
 		f.must(t, "delete", "policy.lintel.dev", name)
 	}
+}
+
+// greedy is a policy that asks for what is secret, and says what it is given.
+const greedy = `
+apiVersion: v1
+kind: Secret
+metadata: {name: token, namespace: default}
+stringData: {token: canary-4711}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: token, namespace: default}
+data: {token: canary-4711}
+---
+apiVersion: lintel.dev/v1alpha1
+kind: Policy
+metadata: {name: greedy}
+spec:
+  enforcement: warn
+  source:
+    modules:
+    - name: greedy.rego
+      rego: |
+        # METADATA
+        # title: Greedy
+        # custom:
+        #   severity: low
+        #   category: security
+        #   enforcement: warn
+        #   match: {kinds: [{apiGroups: [""], kinds: [ConfigMap]}]}
+        #   inventory: [{apiVersion: v1, kind: Secret}, {apiVersion: v1, kind: ConfigMap}]
+        package lintel.greedy
+
+        violation contains {"msg": sprintf("%v", [object.data])} if {
+        	some kind in ["ConfigMap", "Secret"]
+        	object := data.inventory.namespace["default"]["v1"][kind].token
+        }
+`
+
+// testGreedy has a policy read by Lintel's account what its author may not.
+func testGreedy(t *testing.T, f *fleet) {
+	f.applyText(t, greedy)
+	said := ""
+	eventually(t, "the policy to say something", func() bool {
+		_, said, _ = f.create(t, strings.ReplaceAll(theirs, "theirs", "any"))
+		return strings.Contains(said, "greedy: ")
+	})
+	said += f.must(t, "get", "policy.lintel.dev", "greedy", "-o", "jsonpath={.status}")
+	for _, replica := range f.replicas {
+		said += replica.Log()
+	}
+	if strings.Contains(said, "canary-4711") || strings.Contains(said, "Y2FuYXJ5LTQ3MTE") {
+		t.Errorf("Lintel tells what is secret:\n%s", said)
+	}
+	f.must(t, "delete", "policy.lintel.dev", "greedy")
 }
 
 // awaitPolicy waits until a policy is ready, or is not, for a reason and with a message.
