@@ -27,9 +27,10 @@ const (
 
 // An election finds one leader among replicas.
 type election struct {
-	lock  resourcelock.Interface
-	log   *zap.Logger
-	leads atomic.Bool
+	namespace string // of the replicas, and of their Lease
+	lock      resourcelock.Interface
+	log       *zap.Logger
+	leads     atomic.Bool
 }
 
 // newElection returns an election by a Lease in namespace.
@@ -38,7 +39,7 @@ func newElection(g *gate, namespace string) (*election, error) {
 	if err != nil {
 		return nil, fmt.Errorf("name this replica: %w", err)
 	}
-	e := &election{log: g.log, lock: &resourcelock.LeaseLock{
+	e := &election{namespace: namespace, log: g.log, lock: &resourcelock.LeaseLock{
 		LeaseMeta: metav1.ObjectMeta{Namespace: namespace, Name: installation},
 		Client:    g.client.CoordinationV1(),
 		// The host's name alone is shared by replicas on one machine.

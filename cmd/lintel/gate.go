@@ -38,7 +38,6 @@ type gate struct {
 	set         *engine.Set
 	config      *rest.Config          // nil without a cluster
 	client      *kubernetes.Clientset // nil without a cluster
-	namespace   string                // of the Service by which it is reached; "" if it is not
 	inventory   *controller.Inventory
 	namespaces  *controller.Namespaces // nil without a cluster
 	kept        *kept                  // the policies of the cluster; nil if they come from elsewhere
@@ -269,7 +268,6 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 	}
 	if g.mode == byService {
 		namespace, name, _ := strings.Cut(c.service, "/")
-		g.namespace = namespace
 		cfg.Target.URL, cfg.Target.Service = "", &admissionv1.ServiceReference{Namespace: namespace, Name: name}
 		cfg.Owner = controller.ClusterRoleOwner(g.client.RbacV1().ClusterRoles(), installation)
 		cfg.Memory = controller.ConfigMapMemory{Client: g.client.CoreV1().ConfigMaps(namespace), Name: memoryName}

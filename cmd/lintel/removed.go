@@ -24,7 +24,7 @@ func (g *gate) leaveRemoved(ctx context.Context) {
 	if !g.isRemoved(ctx) {
 		return
 	}
-	g.log.Info("the namespace is being deleted: removing the registration", zap.String("namespace", g.namespace))
+	g.log.Info("the namespace is being deleted: removing the registration", zap.String("namespace", g.election.namespace))
 	for kind, remove := range map[string]func(context.Context, string, metav1.DeleteOptions) error{
 		"mutating":   g.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete,
 		"validating": g.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete,
@@ -39,7 +39,7 @@ func (g *gate) leaveRemoved(ctx context.Context) {
 // isRemoved reports whether the namespace is being deleted, or gone. Where that cannot
 // be told it is not: a registration that stays can be removed by hand.
 func (g *gate) isRemoved(ctx context.Context) bool {
-	namespace, err := g.client.CoreV1().Namespaces().Get(ctx, g.namespace, metav1.GetOptions{})
+	namespace, err := g.client.CoreV1().Namespaces().Get(ctx, g.election.namespace, metav1.GetOptions{})
 	if err != nil {
 		return apierrors.IsNotFound(err)
 	}
