@@ -51,16 +51,21 @@ type fleet struct {
 	ready map[int]bool // by replica, as its probe says
 }
 
-// install makes a new cluster with an installation in it, and with the policies of the
-// library, which deny. Nothing of it runs yet.
-func install(t *testing.T) *fleet {
+// install makes a new cluster with an installation in it, and with the policies that
+// it starts with, as changed. Nothing of it runs yet.
+func install(t *testing.T, change func(policies string) string) *fleet {
 	t.Helper()
 	f := newFleet(t)
 	f.apply(t)
 	text, err := os.ReadFile(policies)
 	must(t, err)
-	f.applyText(t, strings.ReplaceAll(string(text), "enforcement: warn", "enforcement: deny"))
+	f.applyText(t, change(string(text)))
 	return f
+}
+
+// denying has the policies deny, which is the operator's step.
+func denying(policies string) string {
+	return strings.ReplaceAll(policies, "enforcement: warn", "enforcement: deny")
 }
 
 // newFleet makes a new cluster, and follows what will be in it.

@@ -51,7 +51,7 @@ func testWarns(t *testing.T, f *fleet) {
 		t.Errorf("policies: -want, +got:\n%s", diff)
 	}
 	eventually(t, "a warning", func() bool {
-		_, stderr, code := f.create(t, broken)
+		_, stderr, code := f.dryRun(t, broken)
 		return code == 0 && strings.Contains(stderr, "Warning: probes")
 	})
 	want = "warn.lintel.dev Ignore lintel-system/lintel\nowned by ClusterRole/lintel\n"
@@ -71,12 +71,12 @@ func testWarns(t *testing.T, f *fleet) {
 func testDenies(t *testing.T, f *fleet) {
 	f.must(t, "patch", "policy.lintel.dev", "probes", "--type=merge", `-p={"spec": {"enforcement": "deny"}}`)
 	eventually(t, "a denial", func() bool {
-		_, stderr, code := f.create(t, broken)
+		_, stderr, code := f.dryRun(t, broken)
 		return code == 1 && strings.Contains(stderr, `admission webhook "deny.lintel.dev" denied the request`) && strings.Contains(stderr, "probes ")
 	})
 	f.must(t, "apply", "-f", policies) // as they came
 	eventually(t, "a warning again", func() bool {
-		_, stderr, code := f.create(t, broken)
+		_, stderr, code := f.dryRun(t, broken)
 		return code == 0 && strings.Contains(stderr, "Warning: probes")
 	})
 }
@@ -118,7 +118,7 @@ func testPermitted(t *testing.T, f *fleet) {
 	}
 	f.awaitPolicy(t, "from-team", "Compiled", "")
 	denied := func() bool {
-		_, stderr, _ := f.create(t, theirs)
+		_, stderr, _ := f.dryRun(t, theirs)
 		return strings.Contains(stderr, "it is ours")
 	}
 	eventually(t, "a denial", denied)
@@ -197,7 +197,7 @@ func testGreedy(t *testing.T, f *fleet) {
 	f.applyText(t, greedy)
 	said := ""
 	eventually(t, "the policy to say something", func() bool {
-		_, said, _ = f.create(t, strings.ReplaceAll(theirs, "theirs", "any"))
+		_, said, _ = f.dryRun(t, strings.ReplaceAll(theirs, "theirs", "any"))
 		return strings.Contains(said, "greedy: ")
 	})
 	said += f.must(t, "get", "policy.lintel.dev", "greedy", "-o", "jsonpath={.status}")
@@ -219,8 +219,8 @@ func (f *fleet) awaitPolicy(t *testing.T, name, reason, message string) {
 	})
 }
 
-// create asks for an object in a dry run.
-func (f *fleet) create(t *testing.T, object string) (stdout, stderr string, code int) {
+// dryRun creates an object in a dry run.
+func (f *fleet) dryRun(t *testing.T, object string) (stdout, stderr string, code int) {
 	t.Helper()
 	return f.Kubectl(t.Context(), strings.NewReader(object), "create", "--dry-run=server", "-f", "-")
 }
@@ -242,7 +242,7 @@ func (f *fleet) nothingLeft(t *testing.T) {
 	if left != "" {
 		t.Errorf("of the installation is left:\n%s", left)
 	}
-	if _, stderr, code := f.create(t, broken); code != 0 || stderr != "" {
+	if _, stderr, code := f.dryRun(t, broken); code != 0 || stderr != "" {
 		t.Errorf("a cluster without Lintel: exit code %d\n%s", code, stderr)
 	}
 }
@@ -283,7 +283,7 @@ func (f *fleet) leaders() []int {
 // TestLeaderGoes holds that another replica leads when the leader has gone, in
 // order or by a crash, and that the registration is kept up.
 func TestLeaderGoes(t *testing.T) {
-	f := install(t)
+	f := install(t, denying)
 	f.startAll(t, "--lame-duck=1s")
 	for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		eventually(t, "a leader", func() bool { return len(f.leaders()) == 1 })

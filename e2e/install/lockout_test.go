@@ -21,20 +21,20 @@ spec:
 // TestAllGone holds that with no replica left, and a policy about everything, nothing
 // new comes in, and what brings Lintel and the cluster back is not held up.
 func TestAllGone(t *testing.T) {
-	f := install(t)
+	f := install(t, denying)
 	f.start(t, 0)
 	f.applyText(t, node)
 	f.applyText(t, everything)
 	f.closeGate(t)
 	eventually(t, "everything to be denied", func() bool {
-		_, stderr, _ := f.create(t, theirs)
+		_, stderr, _ := f.dryRun(t, theirs)
 		return strings.Contains(stderr, "never")
 	})
 	f.replicas[0].Kill()
 	eventually(t, "the Service to have no endpoints", func() bool { return !f.isReady(0) })
 
 	for _, object := range []string{broken, theirs} {
-		_, stderr, code := f.create(t, object)
+		_, stderr, code := f.dryRun(t, object)
 		if want := `failed calling webhook "deny.lintel.dev"`; code != 1 || !strings.Contains(stderr, want) {
 			t.Errorf("with nobody there: exit code %d, want 1 and %q:\n%s", code, want, stderr)
 		}
@@ -43,7 +43,7 @@ func TestAllGone(t *testing.T) {
 	t.Run("OwnPods", func(t *testing.T) { testOwnPods(t, f) })
 
 	f.start(t, 1)
-	_, stderr, _ := f.create(t, theirs)
+	_, stderr, _ := f.dryRun(t, theirs)
 	if want := `admission webhook "deny.lintel.dev" denied the request`; !strings.Contains(stderr, want) {
 		t.Errorf("with a replica again: want %q:\n%s", want, stderr)
 	}
@@ -52,7 +52,7 @@ func TestAllGone(t *testing.T) {
 	}
 	f.must(t, "patch", "policy.lintel.dev", "everything", "--type=merge", `-p={"spec": {"enforcement": "dryrun"}}`)
 	eventually(t, "the policy that denies everything to be put right", func() bool {
-		_, _, code := f.create(t, theirs)
+		_, _, code := f.dryRun(t, theirs)
 		return code == 0
 	})
 }
@@ -111,7 +111,7 @@ func testOwnPods(t *testing.T, f *fleet) {
 // TestRemovedInAnyOrder removes an installation that denies by what people delete
 // first when they do not know better: nothing hangs, and nobody is locked out.
 func TestRemovedInAnyOrder(t *testing.T) {
-	f := install(t)
+	f := install(t, denying)
 	f.applyText(t, exception)
 	f.startAll(t, "--lame-duck=1s")
 	f.closeGate(t)
@@ -137,7 +137,7 @@ func TestRemovedInAnyOrder(t *testing.T) {
 func testDefinitionsFirst(t *testing.T, f *fleet) {
 	f.must(t, "delete", "-f", crds, "--timeout=60s")
 	eventually(t, "nothing to be denied", func() bool {
-		_, stderr, code := f.create(t, broken)
+		_, stderr, code := f.dryRun(t, broken)
 		return code == 0 && stderr == ""
 	})
 	eventually(t, "nothing to be refused when nobody answers", func() bool {
@@ -161,7 +161,7 @@ func testNamespaceFirst(t *testing.T, f *fleet) {
 		t.Errorf("replicas leave the registration behind:\n%s", left)
 	}
 	eventually(t, "nothing to be refused", func() bool {
-		_, _, code := f.create(t, broken)
+		_, _, code := f.dryRun(t, broken)
 		return code == 0
 	})
 	for _, pod := range pods {
@@ -175,7 +175,7 @@ func testNamespaceFirst(t *testing.T, f *fleet) {
 func (f *fleet) closeGate(t *testing.T) {
 	t.Helper()
 	eventually(t, "requests that nobody answers to be refused", func() bool {
-		_, _, _ = f.create(t, broken) // a first review
+		_, _, _ = f.dryRun(t, broken) // a first review
 		return strings.Contains(f.registration(t, "validatingwebhookconfiguration"), "deny.lintel.dev Fail ")
 	})
 }

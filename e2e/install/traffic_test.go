@@ -96,7 +96,7 @@ func (tr *traffic) note(format string, args ...any) {
 // TestRollingRestart replaces every replica as a Deployment does, twice, under
 // traffic: no request fails, and none gets by.
 func TestRollingRestart(t *testing.T) {
-	f := install(t)
+	f := install(t, denying)
 	f.startAll(t, "--lame-duck=2s")
 	f.awaitDenial(t)
 	tr, stop := f.send(t)
@@ -121,7 +121,7 @@ func TestRollingRestart(t *testing.T) {
 // TestCrashes kills replicas in the midst of reviews: what they were asked fails
 // closed, and all is well when they are back.
 func TestCrashes(t *testing.T) {
-	f := install(t)
+	f := install(t, denying)
 	f.startAll(t)
 	f.awaitDenial(t)
 	tr, stop := f.send(t)
