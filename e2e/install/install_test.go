@@ -186,10 +186,12 @@ spec:
         #   inventory: [{apiVersion: v1, kind: Secret}, {apiVersion: v1, kind: ConfigMap}]
         package lintel.greedy
 
-        violation contains {"msg": sprintf("%v", [object.data])} if {
+        violation contains {"msg": sprintf("it was given %v", [given])}
+
+        given := [object.data |
         	some kind in ["ConfigMap", "Secret"]
         	object := data.inventory.namespace["default"]["v1"][kind].token
-        }
+        ]
 `
 
 // testGreedy has a policy read by Lintel's account what its author may not.
