@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,13 +11,15 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // An InventoryKind is a kind of object that a policy reads beside the request's.
 type InventoryKind struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
-	// Optional says that the policy works without, where the kind does not exist.
+	// Optional says that the policy works without: where the kind cannot be read it
+	// is empty. Without it, the policy then could not decide.
 	Optional bool `json:"optional,omitempty"`
 }
 
@@ -26,6 +29,8 @@ type InventoryKind struct {
 type Inventory struct {
 	// namespaces has the objects by namespace; "" is that of cluster-scoped ones.
 	namespaces map[string]byKind
+	// lacking has the kinds that are not known, and why.
+	lacking map[kindKey]error
 }
 
 type (
@@ -79,13 +84,41 @@ func (inv *Inventory) Without(ref ObjectRef) *Inventory {
 	return changed
 }
 
+// Lacking returns the inventory with just these kinds not known, for these reasons.
+// What it has of them is not read: a policy that declared such a kind could not
+// decide, or, where it is optional, finds nothing of it.
+func (inv *Inventory) Lacking(kinds map[schema.GroupVersionKind]error) *Inventory {
+	changed := &Inventory{lacking: make(map[kindKey]error, len(kinds))}
+	if inv != nil {
+		changed.namespaces = inv.namespaces
+	}
+	for gvk, err := range kinds {
+		apiVersion, kind := gvk.ToAPIVersionAndKind()
+		changed.lacking[kindKey{apiVersion, kind}] = err
+	}
+	return changed
+}
+
+// lacks says which kind that p cannot do without is not known, nil if all are.
+func (inv *Inventory) lacks(p *policy) error {
+	if inv == nil || len(inv.lacking) == 0 {
+		return nil
+	}
+	for _, k := range p.info.Inventory {
+		if err := inv.lacking[kindKey{k.APIVersion, k.Kind}]; err != nil && !k.Optional {
+			return fmt.Errorf("%s %s cannot be read: %w", k.APIVersion, k.Kind, err)
+		}
+	}
+	return nil
+}
+
 // copyTo copies the maps that lead to ref and returns the last of them.
 func (inv *Inventory) copyTo(ref ObjectRef) (*Inventory, *byName) {
-	var namespaces map[string]byKind
+	changed := &Inventory{}
 	if inv != nil {
-		namespaces = inv.namespaces
+		*changed = *inv
 	}
-	namespaces = cloneOrMake(namespaces)
+	namespaces := cloneOrMake(changed.namespaces)
 	kinds := cloneOrMake(namespaces[ref.Namespace])
 	names := &byName{objects: map[string]*Object{}}
 	if before, ok := kinds[ref.kindKey()]; ok {
@@ -93,7 +126,8 @@ func (inv *Inventory) copyTo(ref ObjectRef) (*Inventory, *byName) {
 	}
 	kinds[ref.kindKey()] = names
 	namespaces[ref.Namespace] = kinds
-	return &Inventory{namespaces: namespaces}, names
+	changed.namespaces = namespaces
+	return changed, names
 }
 
 func cloneOrMake[M ~map[K]V, K comparable, V any](m M) M {
@@ -162,10 +196,13 @@ func (s *store) below(namespace string, path storage.Path) (any, error) {
 	return find(o.term.Value, path[3:])
 }
 
+// shows reports whether the policy declared a kind and it is known.
+func (s *store) shows(key kindKey) bool { return s.kinds[key] && s.inventory.lacking[key] == nil }
+
 // kind returns the objects of a kind in a namespace, nil where there are none
-// that the policy declared.
+// that the policy may see.
 func (s *store) kind(namespace string, key kindKey) *byName {
-	if s.inventory == nil || !s.kinds[key] {
+	if s.inventory == nil || !s.shows(key) {
 		return nil
 	}
 	return s.inventory.namespaces[namespace][key]
@@ -208,13 +245,14 @@ func (s *store) all() ast.Value {
 	)
 }
 
-// allNamespaces is data.inventory.namespace.
+// allNamespaces is data.inventory.namespace: those that have something of what the
+// policy declared, so that what others declare makes no difference to it.
 func (s *store) allNamespaces() ast.Value {
 	doc := ast.NewObject()
 	if s.inventory != nil {
 		for name := range s.inventory.namespaces {
-			if name != "" {
-				doc.Insert(ast.StringTerm(name), ast.NewTerm(s.namespace(name)))
+			if objects := s.namespace(name); name != "" && objects.Len() > 0 {
+				doc.Insert(ast.StringTerm(name), ast.NewTerm(objects))
 			}
 		}
 	}
@@ -226,7 +264,7 @@ func (s *store) namespace(name string) ast.Object {
 	versions := map[string]ast.Object{}
 	if s.inventory != nil {
 		for key, objects := range s.inventory.namespaces[name] {
-			if !s.kinds[key] {
+			if !s.shows(key) {
 				continue
 			}
 			if versions[key.apiVersion] == nil {

@@ -37,7 +37,7 @@ func (s *Set) Patch(ctx context.Context, req *Request, inv *Inventory) (*Mutatio
 	if err != nil {
 		return nil, err
 	}
-	asked := s.asked(complete, func(p *policy) bool { return p.patches != nil })
+	asked := s.asked(complete, inv, func(p *policy) bool { return p.patches != nil })
 	asked.policies = slices.DeleteFunc(asked.policies, func(a asking) bool { return a.settings.patches == v1alpha1.PatchOff })
 	unchanged.Excused = asked.excused
 	if len(asked.policies) == 0 {

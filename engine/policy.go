@@ -102,6 +102,13 @@ func (p *policy) scope(r *Request) (*policyScope, error) {
 	return nil, nil
 }
 
+// goesByNamespace reports whether what the policy says of an object in a namespace
+// may depend on the Namespace object.
+func (p *policy) goesByNamespace() bool {
+	return p.readsNamespace || p.matcher.namespaces != nil || p.exceptions != nil ||
+		slices.ContainsFunc(p.scopes, func(s policyScope) bool { return s.namespaces != nil })
+}
+
 // existing says what becomes of violations that the old object has already.
 func (p *policy) existing() v1alpha1.Existing { return p.info.Spec.Existing }
 

@@ -27,7 +27,7 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 	if err != nil {
 		return nil, err
 	}
-	asked := s.asked(req, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
+	asked := s.asked(req, inv, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
 	d.Excused, d.Errors = asked.excused, asked.errs
 	rv := newReviewer(s, req, inv)
 	verdicts, left := inTime(ctx, len(asked.policies), req.size <= maxInline, verdict{err: errPanicked}, func(i int, cancel topdown.Cancel) verdict {
@@ -94,14 +94,18 @@ type askedSet struct {
 	errs     []*PolicyError
 }
 
-// asked returns the policies to ask about a request.
-func (s *Set) asked(r *Request, wanted func(*policy) bool) askedSet {
+// asked returns the policies to ask about a request. One that reads what inv lacks
+// could not decide.
+func (s *Set) asked(r *Request, inv *Inventory, wanted func(*policy) bool) askedSet {
 	var set askedSet
 	for _, p := range s.index.find(r) {
 		if !wanted(p) {
 			continue
 		}
 		settings, matches, excuse, err := s.consider(p, r)
+		if err == nil && matches && excuse == nil {
+			err = inv.lacks(p)
+		}
 		switch {
 		case err != nil:
 			set.errs = append(set.errs, s.policyError(r, p, settings, err))
@@ -138,7 +142,7 @@ func (s *Set) Undecided(req *Request, err error) *Decision {
 	if d.Passed = s.passes(req); d.Passed != "" {
 		return d
 	}
-	asked := s.asked(req, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
+	asked := s.asked(req, nil, func(p *policy) bool { return p.violations != nil && s.answers(p, req) })
 	d.Excused, d.Errors = asked.excused, asked.errs
 	for _, a := range asked.policies {
 		d.Evaluated = append(d.Evaluated, a.policy.info.Name)

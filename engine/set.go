@@ -246,6 +246,12 @@ func (s *Set) Inventory() []InventoryKind {
 // ExcludedNamespaces returns the namespaces that are never judged, sorted.
 func (s *Set) ExcludedNamespaces() []string { return sortedKeys(s.excluded) }
 
+// GoesByNamespace reports whether what is decided about a request may depend on its
+// Namespace object.
+func (s *Set) GoesByNamespace(r *Request) bool {
+	return r.Namespace() != "" && s.passes(r) == "" && slices.ContainsFunc(s.index.find(r), (*policy).goesByNamespace)
+}
+
 // passes says why no policy is asked about a request, "" if policies are.
 func (s *Set) passes(r *Request) string {
 	switch {
