@@ -27,7 +27,7 @@ func checker(t *testing.T, config *rest.Config) controller.CheckerConfig {
 	catalog, err := controller.ReadCatalog(t.Context(), discovery.NewDiscoveryClientForConfigOrDie(shared.Cluster(t).Config()), nil)
 	must(t, "read catalog", err)
 	client := dynamic.NewForConfigOrDie(config)
-	namespaces := controller.NewNamespaces(client)
+	namespaces := controller.NewNamespaces(controller.CacheConfig{Client: client})
 	return controller.CheckerConfig{
 		Client: client,
 		Compose: func(s policies.Source) (engine.Config, error) {

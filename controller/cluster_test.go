@@ -64,6 +64,7 @@ type gate struct {
 	client  *kubernetes.Clientset
 	dynamic dynamic.Interface
 	live    *controller.Live
+	caches  controller.Caches
 	found   func(*controller.Catalog)
 	stop    func() error // removes the registration, then stops serving
 
@@ -155,23 +156,37 @@ func policy(rego string, spec v1alpha1.PolicySpec) engine.Policy {
 // so that a match condition that errs is seen as a request that is refused.
 func start(t *testing.T, policies ...engine.Policy) *gate {
 	t.Helper()
+	return startWith(t, controller.CacheConfig{Client: dynamic.NewForConfigOrDie(unlimited(t))}, policies...)
+}
+
+// unlimited reaches the shared cluster as fast as it answers.
+func unlimited(t *testing.T) *rest.Config {
+	t.Helper()
 	cfg := shared.Cluster(t).Config()
 	cfg.QPS, cfg.Burst = -1, -1
+	return cfg
+}
+
+// startWith does the same with what is kept of the cluster as it is configured.
+func startWith(t *testing.T, cache controller.CacheConfig, policies ...engine.Policy) *gate {
+	t.Helper()
+	cfg := unlimited(t)
 	g := &gate{config: cfg, client: kubernetes.NewForConfigOrDie(cfg), dynamic: dynamic.NewForConfigOrDie(cfg)}
 	catalog, err := controller.ReadCatalog(t.Context(), g.client.DiscoveryClient, nil)
 	must(t, "read catalog", err)
 	set, err := engine.Compile(engine.Config{Policies: policies, Plurals: catalog.Plurals()})
 	must(t, "compile", err)
 
-	namespaces := controller.NewNamespaces(g.dynamic)
+	namespaces := controller.NewNamespaces(cache)
 	must(t, "watch namespaces", namespaces.Start(t.Context()))
-	inventory := controller.NewInventory(g.dynamic)
+	inventory := controller.NewInventory(cache)
 	g.found = func(c *controller.Catalog) {
 		if err := inventory.Watch(t.Context(), set.Inventory(), c); err != nil {
 			t.Errorf("watch inventory: %v", err)
 		}
 	}
 	g.found(catalog)
+	g.caches = controller.Caches{Namespaces: namespaces, Inventory: inventory}
 	g.live = controller.NewLive(controller.LiveConfig{Namespaces: namespaces, Inventory: inventory})
 	g.live.Swap(set)
 	eventually(t, "ready", func() bool { return g.live.Ready() == nil })
@@ -481,7 +496,7 @@ func TestNamespaceThatTheWatchLacks(t *testing.T) {
 	cfg := shared.Cluster(t).Config()
 	client := kubernetes.NewForConfigOrDie(cfg)
 	// Nothing is watched, as if the watch were late.
-	namespaces := controller.NewNamespaces(dynamic.NewForConfigOrDie(cfg))
+	namespaces := controller.NewNamespaces(controller.CacheConfig{Client: dynamic.NewForConfigOrDie(cfg)})
 	_, err := namespaces.Get(t.Context(), "late")
 	if err == nil {
 		t.Error("Get of a namespace that does not exist: want an error, got none")

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/webhook"
@@ -26,7 +27,7 @@ import (
 // LiveConfig configures a [Live].
 type LiveConfig struct {
 	Namespaces *Namespaces      // knows the Namespace objects; if nil, there is no cluster and none is known
-	Inventory  *Inventory       // holds what policies read beside the request; if nil, nothing
+	Inventory  *Inventory       // holds what policies read beside the request; if nil, nothing can be read
 	Now        func() time.Time // if nil, time.Now
 	Log        *zap.Logger      // if nil, nothing is logged
 	// Excused is told what exceptions kept policies from being asked about, save in dry
@@ -50,6 +51,7 @@ type loaded struct {
 	set      *engine.Set
 	parts    map[engine.Part]*engine.Set
 	excluded map[string]bool
+	nothing  *engine.Inventory // what policies read where there is no cluster
 }
 
 // NewLive returns a Live with no policies in force yet.
@@ -75,7 +77,12 @@ func (l *Live) Swap(set *engine.Set) {
 	for _, part := range []engine.Part{engine.Whole, engine.Enforcing, engine.Recording} {
 		parts[part] = set.Part(part)
 	}
-	l.current.Store(&loaded{set, parts, excluded})
+	lacking := map[schema.GroupVersionKind]error{}
+	for _, kind := range set.Inventory() {
+		lacking[schema.FromAPIVersionAndKind(kind.APIVersion, kind.Kind)] = errNoCluster
+	}
+	var nothing *engine.Inventory
+	l.current.Store(&loaded{set, parts, excluded, nothing.Lacking(lacking)})
 }
 
 // Set returns the policies in force, nil before there are any.
@@ -105,7 +112,7 @@ func (l *Live) Ready() error {
 		return webhook.ErrNotReady
 	case !l.cfg.Namespaces.Synced():
 		return fmt.Errorf("%w: namespaces are being read", webhook.ErrNotReady)
-	case !l.cfg.Inventory.Synced():
+	case !l.cfg.Inventory.Synced(): // which it is at the latest when that takes too long
 		return fmt.Errorf("%w: the inventory is being read", webhook.ErrNotReady)
 	}
 	l.ready.Store(true)
@@ -119,7 +126,7 @@ func (l *Live) Review(ctx context.Context, part engine.Part, req *engine.Request
 	}
 	l.ask.Do(func() { close(l.asked) })
 	now := l.current.Load()
-	d, err := now.parts[part].Review(ctx, l.complete(ctx, now, req), l.cfg.Inventory.Current())
+	d, err := now.parts[part].Review(ctx, l.complete(ctx, now, req), l.inventory(now))
 	if err == nil {
 		l.tellExcused(req, d.Time, d.Excused)
 	}
@@ -157,11 +164,18 @@ func (l *Live) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation
 	}
 	now := l.current.Load()
 	req = l.complete(ctx, now, req)
-	m, err := now.set.Patch(ctx, req, l.cfg.Inventory.Current())
+	m, err := now.set.Patch(ctx, req, l.inventory(now))
 	if err == nil {
 		l.tellExcused(req, req.Time(), m.Excused)
 	}
 	return m, err
+}
+
+func (l *Live) inventory(now *loaded) *engine.Inventory {
+	if l.cfg.Inventory == nil {
+		return now.nothing
+	}
+	return l.cfg.Inventory.Current()
 }
 
 // complete adds the time and the Namespace. Where that cannot be found out, it
@@ -172,6 +186,9 @@ func (l *Live) complete(ctx context.Context, now *loaded, req *engine.Request) *
 	name := req.Namespace()
 	if name == "" || now.excluded[name] {
 		return req
+	}
+	if ns := l.cfg.Namespaces.known(name); ns != nil && !now.set.GoesByNamespace(req) {
+		return req.In(ns) // it makes no difference how old that is
 	}
 	ns, err := l.cfg.Namespaces.Get(ctx, name)
 	if err != nil {

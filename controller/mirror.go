@@ -8,9 +8,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/lintel-policy/lintel/engine"
@@ -56,12 +53,16 @@ type sink interface {
 	remove(namespace, name string)
 }
 
-// watch tells to of the objects of one resource until ctx ends. synced is called
-// once, when to has been told of all that were there at first.
-func watch(ctx context.Context, client dynamic.Interface, gvr schema.GroupVersionResource, to sink, synced func()) error {
-	informer := dynamicinformer.NewFilteredDynamicInformer(client, gvr, metav1.NamespaceAll, 0, nil, nil).Informer()
+// mirror tells to of the objects of a source until ctx ends. synced is called once,
+// when to has been told of all that were there at first; failed each time when they
+// could not be read, if it is not nil.
+func mirror(ctx context.Context, from source, to sink, synced, failed func()) error {
+	informer, err := from.informer(failed)
+	if err != nil {
+		return err
+	}
 	if err := informer.SetTransform(hold); err != nil {
-		return fmt.Errorf("watch %s: %w", gvr.Resource, err)
+		return fmt.Errorf("watch %s: %w", from.gvr.Resource, err)
 	}
 	handle, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { putHeld(to, obj) },
@@ -69,7 +70,7 @@ func watch(ctx context.Context, client dynamic.Interface, gvr schema.GroupVersio
 		DeleteFunc: func(obj any) { removeHeld(to, obj) },
 	})
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", gvr.Resource, err)
+		return fmt.Errorf("watch %s: %w", from.gvr.Resource, err)
 	}
 	go informer.RunWithContext(ctx)
 	go func() {

@@ -23,34 +23,36 @@ var errNoCluster = errors.New("there is no cluster")
 // Namespaces knows the Namespace objects of a cluster. The nil Namespaces is that
 // of no cluster, and knows none.
 type Namespaces struct {
-	client dynamic.Interface
-	synced atomic.Bool
+	client  dynamic.Interface
+	contact *contact
+	synced  atomic.Bool
 
 	mu     sync.RWMutex
 	byName map[string]*engine.Object
 }
 
 // NewNamespaces returns Namespaces that knows none yet.
-func NewNamespaces(client dynamic.Interface) *Namespaces {
-	return &Namespaces{client: client, byName: map[string]*engine.Object{}}
+func NewNamespaces(cfg CacheConfig) *Namespaces {
+	cfg = cfg.withDefaults()
+	return &Namespaces{client: cfg.Client, contact: newContact(cfg.MaxAge), byName: map[string]*engine.Object{}}
 }
 
 // Start watches until ctx ends.
 func (n *Namespaces) Start(ctx context.Context) error {
-	return watch(ctx, n.client, namespaces, n, func() { n.synced.Store(true) })
+	return mirror(ctx, source{client: n.client, gvr: namespaces, contact: n.contact}, n, func() { n.synced.Store(true) }, nil)
 }
 
 // Synced reports whether those that were there at first are known.
 func (n *Namespaces) Synced() bool { return n == nil || n.synced.Load() }
 
 // Get returns a Namespace object. One that is not known, because it was made just
-// now, is read from the API server, for at most a second. That reading is not
-// kept, since the watch alone knows the order of changes.
+// now, or not known to be as it was any more, is read from the API server, for at most
+// a second. That reading is not kept, since the watch alone knows the order of changes.
 func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, error) {
 	if n == nil {
 		return nil, errNoCluster
 	}
-	if o := n.known(name); o != nil {
+	if o := n.known(name); o != nil && !n.contact.isStale() {
 		return o, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -62,7 +64,7 @@ func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, erro
 	return decodeObject(u)
 }
 
-// known returns a Namespace object that the watch has told of, nil if it has not.
+// known returns a Namespace object as the watch has last told of it, nil if it has not.
 func (n *Namespaces) known(name string) *engine.Object {
 	if n == nil {
 		return nil

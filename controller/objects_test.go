@@ -78,7 +78,7 @@ func TestReadPolicies(t *testing.T) {
 func TestPoliciesFollow(t *testing.T) {
 	c := shared.Cluster(t)
 	client := dynamic.NewForConfigOrDie(c.Config())
-	p := controller.NewPolicies(client)
+	p := controller.NewPolicies(controller.CacheConfig{Client: client})
 	if err := p.Start(t.Context()); !errors.Is(err, controller.ErrNoDefinitions) {
 		t.Fatalf("without definitions: %v, want %v", err, controller.ErrNoDefinitions)
 	}

@@ -10,10 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
@@ -24,7 +22,10 @@ import (
 // ConfigMaps that they name, as they change.
 type Policies struct {
 	client  dynamic.Interface
+	maxAge  time.Duration
 	changed chan struct{} // has room for one
+	// contacts are those of the kinds that are always watched, by their resource.
+	contacts map[string]*contact
 
 	mu         sync.Mutex
 	policies   map[string]v1alpha1.Policy
@@ -47,9 +48,14 @@ type configMap struct {
 const patience = 5 * time.Second
 
 // NewPolicies returns a Policies that knows nothing yet.
-func NewPolicies(client dynamic.Interface) *Policies {
+func NewPolicies(cfg CacheConfig) *Policies {
+	cfg = cfg.withDefaults()
+	contacts := map[string]*contact{}
+	for _, resource := range []schema.GroupVersionResource{policiesResource, exceptionsResource} {
+		contacts[resource.Resource] = newContact(cfg.MaxAge)
+	}
 	return &Policies{
-		client: client, changed: make(chan struct{}, 1), policies: map[string]v1alpha1.Policy{},
+		client: cfg.Client, maxAge: cfg.MaxAge, changed: make(chan struct{}, 1), contacts: contacts, policies: map[string]v1alpha1.Policy{},
 		exceptions: map[string]v1alpha1.PolicyException{}, maps: map[v1alpha1.ConfigMapRef]*configMap{},
 	}
 }
@@ -141,12 +147,14 @@ func (p *Policies) followOne(ctx context.Context, ref v1alpha1.ConfigMapRef) {
 func (p *Policies) watch(ctx context.Context, resource schema.GroupVersionResource, namespace, name string,
 	put func(*unstructured.Unstructured) error, remove func(namespace, name string), synced func(),
 ) error {
-	tweak := func(o *metav1.ListOptions) {
-		if name != "" {
-			o.FieldSelector = fields.OneTermEqualSelector("metadata.name", name).String()
-		}
+	from := source{client: p.client, gvr: resource, namespace: namespace, name: name, contact: p.contacts[resource.Resource]}
+	if from.contact == nil {
+		from.contact = newContact(p.maxAge)
 	}
-	informer := dynamicinformer.NewFilteredDynamicInformer(p.client, resource, namespace, 0, nil, tweak).Informer()
+	informer, err := from.informer(nil)
+	if err != nil {
+		return err
+	}
 	change := func(obj any, tell bool) {
 		u, ok := obj.(*unstructured.Unstructured)
 		if !ok {

@@ -21,28 +21,33 @@ import (
 	"github.com/lintel-policy/lintel/policies"
 )
 
-// The conditions of a Policy, and the reasons of Ready.
+// The conditions of a Policy, and their reasons.
 const (
 	ready    = "Ready"
 	stalled  = "Stalled"  // there only where waiting is of no use, as kstatus has it
 	compiled = "Compiled" // it is in force as its spec says
 	broken   = "Broken"   // it is not, and has to be mended
 	pending  = "Pending"  // it is not, and waits for something
+
+	inventoryReady = "InventoryReady" // of policies that read an inventory
+	allReadable    = "Readable"       // all that they cannot do without is known
+	someUnreadable = "Unreadable"     // it is not, so they cannot decide
 )
 
 // maxConditionMessage is what the API server takes.
 const maxConditionMessage = 32 << 10
 
 // WriteStatus tells each Policy what became of it, and in which stage it is now. It
-// writes what has changed only, and goes on where one cannot be written.
-func (p *Policies) WriteStatus(ctx context.Context, out Outcome, now time.Time) error {
+// writes what has changed only, and goes on where one cannot be written. Inventory is
+// what the policies read.
+func (p *Policies) WriteStatus(ctx context.Context, out Outcome, now time.Time, inventory *Inventory) error {
 	inForce := map[string]engine.Info{}
 	for _, info := range out.Set.Policies() {
 		inForce[info.Name] = info
 	}
 	var errs []error
 	for _, policy := range p.Objects().Policies {
-		status := statusOf(policy, out, inForce, now)
+		status := statusOf(policy, out, inForce, now, inventory)
 		if equality.Semantic.DeepEqual(status, policy.Status) {
 			continue
 		}
@@ -77,7 +82,7 @@ func statusPatch(from, to v1alpha1.PolicyStatus) ([]byte, error) {
 }
 
 // statusOf returns what is to be said of a policy.
-func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Info, now time.Time) v1alpha1.PolicyStatus {
+func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Info, now time.Time, inventory *Inventory) v1alpha1.PolicyStatus {
 	status := *policy.Status.DeepCopy()
 	status.ObservedGeneration, status.Revision = policy.Generation, out.Set.Revision()
 	info := inForce[policy.Name]
@@ -91,16 +96,28 @@ func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Inf
 		if errors.Is(err, policies.ErrPending) {
 			condition.Reason = pending
 		}
-		condition.Message = engine.PrintableLines(err.Error())
+		text := err.Error()
 		if out.Kept[policy.Name] {
-			condition.Message += "\nWhat was in force before is in force still."
+			text += "\nWhat was in force before is in force still."
 		}
-		condition.Message = strings.ToValidUTF8(condition.Message[:min(len(condition.Message), maxConditionMessage)], "")
+		condition.Message = conditionMessage(text)
 	}
 	status.Conditions = slices.Clone(status.Conditions)
 	meta.SetStatusCondition(&status.Conditions, condition)
 	setStalled(&status.Conditions, policy.Spec.Source, condition)
+	setInventory(&status, info.Inventory, inventory)
 	return status
+}
+
+// setInventory says whether what a policy reads can be read, if it reads anything.
+func setInventory(status *v1alpha1.PolicyStatus, kinds []engine.InventoryKind, inventory *Inventory) {
+	if len(kinds) == 0 {
+		meta.RemoveStatusCondition(&status.Conditions, inventoryReady)
+		return
+	}
+	condition := inventoryCondition(kinds, inventory)
+	condition.ObservedGeneration = status.ObservedGeneration
+	meta.SetStatusCondition(&status.Conditions, condition)
 }
 
 // setStalled says where Ready is false until somebody changes the spec, so that who
@@ -113,4 +130,32 @@ func setStalled(conditions *[]metav1.Condition, source v1alpha1.Source, is metav
 	}
 	is.Type, is.Status = stalled, metav1.ConditionTrue
 	meta.SetStatusCondition(conditions, is)
+}
+
+// inventoryCondition says of the kinds that a policy reads which cannot be read, and why.
+func inventoryCondition(kinds []engine.InventoryKind, inventory *Inventory) metav1.Condition {
+	condition := metav1.Condition{Type: inventoryReady, Status: metav1.ConditionTrue, Reason: allReadable, Message: "what it reads is known"}
+	var lacks []string
+	for _, kind := range kinds {
+		err := inventory.Lacks(kind)
+		switch {
+		case err == nil:
+			continue
+		case kind.Optional:
+			lacks = append(lacks, fmt.Sprintf("%s %s reads as empty: %v", kind.APIVersion, kind.Kind, err))
+			continue
+		}
+		condition.Status, condition.Reason = metav1.ConditionFalse, someUnreadable
+		lacks = append(lacks, fmt.Sprintf("%s %s cannot be read, so the policy cannot decide: %v", kind.APIVersion, kind.Kind, err))
+	}
+	if len(lacks) > 0 {
+		condition.Message = conditionMessage(strings.Join(lacks, "\n"))
+	}
+	return condition
+}
+
+// conditionMessage is text as the API server takes it.
+func conditionMessage(text string) string {
+	text = engine.PrintableLines(text)
+	return strings.ToValidUTF8(text[:min(len(text), maxConditionMessage)], "")
 }

@@ -160,10 +160,16 @@ func reads(t *testing.T, cfg *rest.Config) {
 	client := dynamic.NewForConfigOrDie(cfg)
 	catalog, err := controller.ReadCatalog(t.Context(), kubernetes.NewForConfigOrDie(cfg).DiscoveryClient, nil)
 	must(t, err)
-	namespaces, inventory := controller.NewNamespaces(client), controller.NewInventory(client)
+	cache := controller.CacheConfig{Client: client}
+	namespaces, inventory := controller.NewNamespaces(cache), controller.NewInventory(cache)
 	must(t, namespaces.Start(t.Context()))
 	must(t, inventory.Watch(t.Context(), installed(t).Inventory(), catalog))
 	eventually(t, "namespaces and the inventory to be read", func() bool { return namespaces.Synced() && inventory.Synced() })
+	for _, kind := range installed(t).Inventory() {
+		if err := inventory.Lacks(kind); err != nil && err.Error() != "the cluster has no such kind" {
+			t.Errorf("%s %s: %v", kind.APIVersion, kind.Kind, err)
+		}
+	}
 }
 
 // registers has the account make the registration, and again, which is another verb.

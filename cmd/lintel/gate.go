@@ -26,8 +26,8 @@ import (
 	"github.com/lintel-policy/lintel/webhook"
 )
 
-// readyTimeout is how long the namespaces and the inventory of the cluster may
-// take to be read at the start.
+// readyTimeout is how long the namespaces and the policies of the cluster may take to be
+// read at the start.
 const readyTimeout = time.Minute
 
 // A gate is Lintel in front of a cluster, or of whoever asks.
@@ -150,13 +150,16 @@ func (g *gate) watch(ctx context.Context, client dynamic.Interface, set *engine.
 	if _, err := g.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
 		return fmt.Errorf("read namespaces: %w", err)
 	}
-	g.namespaces = controller.NewNamespaces(client)
-	g.inventory = controller.NewInventory(client)
+	cfg := controller.CacheConfig{Client: client, Log: g.log}
+	g.namespaces, g.inventory = controller.NewNamespaces(cfg), controller.NewInventory(cfg)
 	if err := g.namespaces.Start(ctx); err != nil {
 		return err
 	}
 	g.watchInventory(ctx, catalog, set)
 	g.decideBy(set, controller.LiveConfig{Namespaces: g.namespaces, Inventory: g.inventory, Excused: g.excused, Log: g.log})
+	if err := g.lookAfter(ctx, g.namespaces); err != nil {
+		return err
+	}
 	return g.await(ctx)
 }
 
@@ -173,7 +176,7 @@ func (g *gate) watchInventory(ctx context.Context, catalog *controller.Catalog, 
 		kinds = append(kinds, set.Inventory()...)
 	}
 	if err := g.inventory.Watch(ctx, kinds, catalog); err != nil {
-		g.log.Error("inventory is not complete", zap.Error(err))
+		g.log.Error("watching inventory", zap.Error(err))
 	}
 }
 

@@ -46,7 +46,7 @@ func (g *gate) keepCluster(ctx context.Context, from []string, own string) error
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
-	g.kept = &kept{policies: controller.NewPolicies(client), changed: make(chan struct{}, 1), told: make(chan struct{}, 1)}
+	g.kept = &kept{policies: controller.NewPolicies(controller.CacheConfig{Client: client}), changed: make(chan struct{}, 1), told: make(chan struct{}, 1)}
 	if g.exceptions, err = g.newExceptions(); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (g *gate) tellStatus(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if out := g.kept.outcome.Load(); out != nil {
-			if err := g.kept.policies.WriteStatus(ctx, *out, time.Now()); err != nil && ctx.Err() == nil {
+			if err := g.kept.policies.WriteStatus(ctx, *out, time.Now(), g.inventory); err != nil && ctx.Err() == nil {
 				g.log.Error("writing status", zap.Error(err))
 			}
 		}
