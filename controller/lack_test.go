@@ -116,3 +116,18 @@ func TestRevoked(t *testing.T) {
 		return err != nil && strings.HasPrefix(err.Error(), "forbidden: ") && k.says(t, "default") == "revoked could not decide"
 	})
 }
+
+// TestNoCluster holds that where there is no cluster to read from, who reads something
+// cannot decide.
+func TestNoCluster(t *testing.T) {
+	const limits = "{apiVersion: v1, kind: LimitRange"
+	set, err := engine.Compile(engine.Config{Policies: []engine.Policy{
+		reads("needs", limits+"}"), reads("likes", limits+", optional: true}"), policy(plain, v1alpha1.PolicySpec{}), policy(strict, v1alpha1.PolicySpec{}),
+	}})
+	must(t, "compile", err)
+	k := known{live: controller.NewLive(controller.LiveConfig{})}
+	k.live.Swap(set)
+	if got, want := k.says(t, "default"), "likes: 0; plain: a plain name; needs could not decide; strict could not decide"; got != want {
+		t.Errorf("without a cluster: got %q, want %q", got, want)
+	}
+}

@@ -79,6 +79,7 @@ func TestRecordedLine(t *testing.T) {
 	}
 	body := `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","operation":"UPDATE","dryRun":false,
 		"kind":{"group":"","version":"v1","kind":"ConfigMap"},"resource":{"group":"","version":"v1","resource":"configmaps"},"name":"a","namespace":"shop","new":"field",
+		"requestKind":{"group":"","version":"v1beta1","kind":"ConfigMap"},"requestResource":{"group":"","version":"v1beta1","resource":"configmaps"},
 		"userInfo":{"username":"ann","groups":["g"],"extra":{"token":["t0ken"]}},"options":{"kind":"UpdateOptions"},
 		"object":{"kind":"ConfigMap","metadata":{"name":"a","managedFields":[{"a":"b"}],"annotations":{"` + lastApplied + `":"{}","b":"c"}},"data":{"n":"1"}},
 		"oldObject":{"kind":"ConfigMap","big":12345678901234567890}}}`
@@ -91,7 +92,8 @@ func TestRecordedLine(t *testing.T) {
 		`"policies":["p","q"],"findings":[{"policy":"p","enforcement":"deny","path":"data.n"}],"undecided":[{"policy":"q","onError":"allow"}],` +
 		`"excused":[{"policy":"r","exception":"shop/x"}]}},"request":{"dryRun":false,"kind":{"group":"","kind":"ConfigMap","version":"v1"},"name":"a","namespace":"shop",` +
 		`"object":{"data":{"n":"1"},"kind":"ConfigMap","metadata":{"annotations":{"b":"c"},"name":"a"}},"oldObject":{"big":12345678901234567890,"kind":"ConfigMap"},` +
-		`"operation":"UPDATE","options":{"kind":"UpdateOptions"},"resource":{"group":"","resource":"configmaps","version":"v1"},"uid":"u",` +
+		`"operation":"UPDATE","options":{"kind":"UpdateOptions"},"requestKind":{"group":"","kind":"ConfigMap","version":"v1beta1"},` +
+		`"requestResource":{"group":"","resource":"configmaps","version":"v1beta1"},"resource":{"group":"","resource":"configmaps","version":"v1"},"uid":"u",` +
 		`"userInfo":{"groups":["g"],"username":"ann"}}}`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what was recorded: -want, +got:\n%s", diff)
