@@ -18,6 +18,8 @@ import (
 type proxy struct {
 	*rest.Config // reaches the API server through it
 
+	lists bool // has clients list as they did before they could by watches
+
 	mu    sync.Mutex
 	stuck chan struct{} // closed when watches go on; nil while they do
 	cut   bool
@@ -50,6 +52,12 @@ func through(t *testing.T, to *rest.Config) *proxy {
 		p.mu.Unlock()
 		if cut {
 			panic(http.ErrAbortHandler) // which closes the connection
+		}
+		if p.lists && r.URL.Query().Has("sendInitialEvents") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422}`)
+			return
 		}
 		forward.ServeHTTP(w, r)
 	}))

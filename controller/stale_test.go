@@ -105,12 +105,13 @@ func TestFrozenWatch(t *testing.T) {
 
 	p.freeze()
 	label(`null`)
+	const stale = "loner  could not decide: v1 ConfigMap cannot be read: nothing has been heard of it since 20"
 	within(t, "the label to be read live when the watch is stale", func() bool {
-		return !strings.Contains(g.service(t, "frozen", "other"), "no services here")
+		said := g.service(t, "frozen", "other")
+		return strings.Contains(said, stale) && !strings.Contains(said, "strict")
 	})
 	label(`"forbidden"`)
 	within(t, "it to be read live each time", has("other", "no services here"))
-	const stale = "loner  could not decide: v1 ConfigMap cannot be read: nothing has been heard of it since 20"
 	within(t, "a stale inventory to decide nothing", has("other", stale))
 	if said := g.service(t, "frozen", "plain"); !strings.Contains(said, "a plain name") || !strings.Contains(said, stale) {
 		t.Errorf("a policy that reads nothing: want it to decide beside the one that cannot, got %q", said)
@@ -169,6 +170,29 @@ func gauge(t *testing.T, metrics prometheus.Gatherer, name, label string) float6
 	}
 	t.Fatalf("there is no %s of %s", name, label)
 	return 0
+}
+
+// TestSilentWatch has watches say nothing, but lists answer: what has changed is found
+// out long before it would be stale.
+func TestSilentWatch(t *testing.T) {
+	p := through(t, unlimited(t))
+	p.lists = true
+	k := keep(t, controller.CacheConfig{Client: dynamic.NewForConfigOrDie(p.Config), MaxAge: 15 * time.Second}, policy(strict, v1alpha1.PolicySpec{}), policy(loner, v1alpha1.PolicySpec{}))
+	g := &gate{client: k.client}
+	g.namespace(t, "silent", `"services":"forbidden"`)
+	must(t, "create ConfigMap", g.create("/api/v1/namespaces/silent/configmaps", `{"metadata":{"name":"plain"}}`))
+	const before = "loner: a ConfigMap has the same name; strict: no services here"
+	within(t, "all to be known", func() bool { return k.says(t, "silent") == before })
+	p.freeze()
+	must(t, "label namespace", g.patch("/api/v1/namespaces/silent", `{"metadata":{"labels":{"services":null}}}`))
+	must(t, "delete ConfigMap", g.delete("/api/v1/namespaces/silent/configmaps/plain"))
+	within(t, "both to be read anew", func() bool {
+		said := k.says(t, "silent")
+		if strings.Contains(said, "could not decide") {
+			t.Fatalf("it is read too late: %s", said)
+		}
+		return said == ""
+	})
 }
 
 // TestNewNamespace makes objects in namespaces of which no watch has told yet, and
