@@ -141,14 +141,14 @@ func (l *Live) tellExcused(req *engine.Request, at time.Time, excused []engine.E
 }
 
 // Undecided says what becomes of a request that Review did not decide. It reads
-// nothing: a Namespace that is not known stays unknown.
+// nothing: a Namespace that is not known, or not as it is now, stays unknown.
 func (l *Live) Undecided(part engine.Part, req *engine.Request, err error) *engine.Decision {
 	now := l.current.Load()
 	if now == nil {
 		return nil
 	}
 	req = req.At(l.cfg.Now())
-	if ns := l.cfg.Namespaces.known(req.Namespace()); ns != nil {
+	if ns := l.cfg.Namespaces.known(req.Namespace()); ns != nil && !l.cfg.Namespaces.contact.isStale() {
 		req = req.In(ns)
 	}
 	return now.parts[part].Undecided(req, err)
