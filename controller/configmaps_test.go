@@ -58,7 +58,7 @@ func TestConfigMapIsPermitted(t *testing.T) {
 	cfg, err := c.ConfigFor("system:serviceaccount:permitted:lintel")
 	must(t, "make credentials", err)
 	client := dynamic.NewForConfigOrDie(cfg)
-	p := controller.NewPolicies(client)
+	p := controller.NewPolicies(controller.CacheConfig{Client: client})
 	must(t, "watch policies", p.Start(t.Context()))
 	eventually(t, "policies to be read", p.Synced)
 

@@ -53,14 +53,14 @@ func honouring(t *testing.T, names ...string) *engine.Set {
 func followed(t *testing.T) (*controller.Policies, dynamic.Interface) {
 	t.Helper()
 	client := dynamic.NewForConfigOrDie(shared.Cluster(t).Config())
-	p := controller.NewPolicies(client)
+	p := controller.NewPolicies(controller.CacheConfig{Client: client})
 	must(t, "watch policies", p.Start(t.Context()))
 	eventually(t, "policies to be read", p.Synced)
 	return p, client
 }
 
-// known returns an exception of namespace default as p knows it.
-func known(p *controller.Policies, name string) v1alpha1.PolicyException {
+// exceptionOf returns an exception of namespace default as p knows it.
+func exceptionOf(p *controller.Policies, name string) v1alpha1.PolicyException {
 	for _, e := range p.Objects().Exceptions {
 		if e.Name == name {
 			return e
@@ -75,8 +75,8 @@ func stored(t *testing.T, p *controller.Policies, client dynamic.Interface, name
 	t.Helper()
 	read, err := client.Resource(v1alpha1.GroupVersion.WithResource("policyexceptions")).Namespace("default").Get(t.Context(), name, metav1.GetOptions{})
 	must(t, "read exception", err)
-	eventually(t, "the exception to be known", func() bool { return known(p, name).ResourceVersion == read.GetResourceVersion() })
-	return known(p, name)
+	eventually(t, "the exception to be known", func() bool { return exceptionOf(p, name).ResourceVersion == read.GetResourceVersion() })
+	return exceptionOf(p, name)
 }
 
 // TestNoticesOfExceptions moves the clock on: people are told of an exception once a
@@ -135,7 +135,7 @@ func TestNoticesOfExceptions(t *testing.T) {
 	if got := tell(day(71)); got != nil {
 		t.Errorf("when it was used in between: %q", got)
 	}
-	if c := meta.FindStatusCondition(known(p, "idle").Status.Conditions, "Unused"); c == nil || c.Reason != "InUse" {
+	if c := meta.FindStatusCondition(exceptionOf(p, "idle").Status.Conditions, "Unused"); c == nil || c.Reason != "InUse" {
 		t.Errorf("condition Unused: %v", c)
 	}
 }
@@ -192,10 +192,10 @@ func TestUsesOfReplicas(t *testing.T) {
 
 	use(a, "gone", "x", 0)
 	kubectl(t, "delete", "policyexception", "gone")
-	eventually(t, "it to be gone", func() bool { return known(p, "gone").Name == "" })
+	eventually(t, "it to be gone", func() bool { return exceptionOf(p, "gone").Name == "" })
 	write(a, 0, true)
 	apply(t, anException("gone", now.AddDate(1, 0, 0)))
-	eventually(t, "it to be back", func() bool { return known(p, "gone").Name != "" })
+	eventually(t, "it to be back", func() bool { return exceptionOf(p, "gone").Name != "" })
 	write(a, 0, true)
 	if stored(t, p, client, "gone").Status.LastUsed != nil {
 		t.Error("what is remembered of an exception outlives it")

@@ -127,10 +127,10 @@ func testPermissionsSuffice(t *testing.T, c *cluster.Cluster) {
 func tells(t *testing.T, cfg *rest.Config) {
 	t.Helper()
 	ctx, client := t.Context(), dynamic.NewForConfigOrDie(cfg)
-	p := controller.NewPolicies(client)
+	p := controller.NewPolicies(controller.CacheConfig{Client: client})
 	must(t, p.Start(ctx))
 	eventually(t, "policies to be read", p.Synced)
-	must(t, p.WriteStatus(ctx, controller.Outcome{Set: installed(t)}, time.Now()))
+	must(t, p.WriteStatus(ctx, controller.Outcome{Set: installed(t)}, time.Now(), nil))
 	if status := kubectl(t, shared.Cluster(t), "get", "policy", "probes", "-o", "jsonpath={.status.enforcement}"); status != "warn" {
 		t.Errorf("status of a policy: got %q", status)
 	}
