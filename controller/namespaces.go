@@ -3,11 +3,9 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
@@ -57,11 +55,7 @@ func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	u, err := n.client.Resource(namespaces).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("read namespace %q: %w", name, err)
-	}
-	return decodeObject(u)
+	return ReadNamespace(ctx, n.client, name)
 }
 
 // known returns a Namespace object as the watch has last told of it, nil if it has not.

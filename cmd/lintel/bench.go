@@ -79,7 +79,7 @@ func (c *benchCommand) run(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := c.config(p, found)
+	cfg, err := c.config(ctx, p, found)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (c *benchCommand) objects(ctx context.Context, paths []string) (resource.Re
 }
 
 // config prepares objects as check does. What cannot be judged cannot be measured.
-func (c *benchCommand) config(p *loaded, found resource.Result) (*measure.Config, error) {
+func (c *benchCommand) config(ctx context.Context, p *loaded, found resource.Result) (*measure.Config, error) {
 	j := &judge{policies: p, now: time.Now(), namespace: "default"}
 	var candidates []candidate
 	for _, o := range found.Objects {
@@ -174,7 +174,7 @@ func (c *benchCommand) config(p *loaded, found resource.Result) (*measure.Config
 			candidates = append(candidates, prepared)
 		}
 	}
-	s := j.surroundings(candidates)
+	s := j.surroundings(ctx, candidates)
 	cfg := &measure.Config{Policies: p.sources, Set: p.set, Inventory: s.inventory, Now: j.now, Time: c.time}
 	for _, prepared := range candidates {
 		data := prepared.JSON

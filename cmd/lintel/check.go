@@ -46,7 +46,8 @@ another kustomization of the run uses. Nothing remote is fetched.
 The objects are taken to be created together: policies see them all, and those
 in a namespace have the labels of its Namespace object if that is among them. The
 labels of other namespaces are not known. --namespace-labels gives them; without
-it they are taken to be empty, and the output says so.
+it, "-p cluster" reads them from the cluster; else they are taken to be empty, and
+the output says so.
 
 The findings are written as text, or in other formats to files as well: each -o is
 one of them. In a baseline are findings that were there before; they are counted

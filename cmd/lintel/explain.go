@@ -35,6 +35,7 @@ named: for each whether it is asked and by which clause of its match, what decid
 how it is enforced, which exceptions were considered, which fields its rules read,
 which rules yielded something and where they stand in its Rego, and what it
 patches. Values that are secrets, or that people put secrets into, are not shown.
+The labels of namespaces are those that lintel check takes.
 
 Exit code 0: explained; 2: could not be.`,
 		Example: `  lintel explain probes
@@ -83,6 +84,9 @@ func (c *explainCommand) run(cmd *cobra.Command, names []string) error {
 	if err := writeAs(c.streams.out, c.output, e, e.text); err != nil {
 		return err
 	}
+	for _, text := range e.warnings {
+		complain(c.streams.err, "warning: "+text)
+	}
 	for _, e := range found.Errors {
 		complain(c.streams.err, e.Error())
 	}
@@ -126,8 +130,8 @@ func (j *judge) explain(ctx context.Context, objects []resource.Object, names []
 	for i, o := range objects {
 		candidates[i] = j.prepare(o)
 	}
-	s := j.surroundings(candidates)
-	e := explained{Revision: j.policies.set.Revision(), Objects: []explainedObject{}}
+	s := j.surroundings(ctx, candidates)
+	e := explained{Revision: j.policies.set.Revision(), Objects: []explainedObject{}, warnings: s.warnings}
 	for _, c := range candidates {
 		o, err := j.explainOne(ctx, c, s, names)
 		if err != nil {

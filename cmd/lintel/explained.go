@@ -16,6 +16,8 @@ import (
 type explained struct {
 	Revision string            `json:"revision"`
 	Objects  []explainedObject `json:"objects"`
+
+	warnings []string // for standard error
 }
 
 type explainedObject struct {

@@ -42,7 +42,10 @@ func (j *judge) judge(ctx context.Context, found resource.Result) (*report.Repor
 	for _, c := range candidates {
 		r.Warnings = append(r.Warnings, c.warnings...)
 	}
-	s := j.surroundings(candidates)
+	s := j.surroundings(ctx, candidates)
+	for _, text := range s.warnings {
+		r.Warnings = append(r.Warnings, report.Note{Message: text})
+	}
 	r.Objects = make([]report.Object, len(candidates))
 	asked := make([][]string, len(candidates))
 	j.progress.judging(len(candidates))

@@ -43,18 +43,30 @@ func (s *sourceFlags) loadFrom(ctx context.Context, names []string) (*loaded, er
 	if err != nil {
 		return nil, err
 	}
-	return compile(cfg, broken)
+	l, err := compile(cfg, broken)
+	if err == nil && slices.Contains(names, fromCluster) {
+		l.client, err = clusterClient(s.kubeconfig)
+	}
+	return l, err
+}
+
+func clusterClient(kubeconfig string) (dynamic.Interface, error) {
+	config, err := findCluster(kubeconfig, "")
+	if err != nil {
+		return nil, err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make client: %w", err)
+	}
+	return client, nil
 }
 
 // readClusterPolicies reads what the objects of a cluster say.
 func readClusterPolicies(ctx context.Context, kubeconfig string) (policies.Source, error) {
-	config, err := findCluster(kubeconfig, "")
+	client, err := clusterClient(kubeconfig)
 	if err != nil {
 		return policies.Source{}, err
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return policies.Source{}, fmt.Errorf("make client: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -93,6 +105,7 @@ type loaded struct {
 	set     *engine.Set
 	sources []engine.Policy
 	broken  []error
+	client  dynamic.Interface // of the cluster that they come from; nil if they do not
 }
 
 // compile compiles what was read.

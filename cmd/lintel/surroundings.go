@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -16,11 +17,13 @@ type surroundings struct {
 	namespaces map[string]*engine.Object
 	assumed    map[string]bool // the namespaces of which nobody gave the labels
 	inventory  *engine.Inventory
+	warnings   []string
 }
 
 // surroundings gathers, from the objects of the run, the Namespace objects and
-// what the policies declare that they read.
-func (j *judge) surroundings(candidates []candidate) *surroundings {
+// what the policies declare that they read. Other Namespace objects are those of the
+// cluster that the policies come from.
+func (j *judge) surroundings(ctx context.Context, candidates []candidate) *surroundings {
 	s := &surroundings{namespaces: map[string]*engine.Object{}, assumed: map[string]bool{}}
 	read := map[[2]string]bool{}
 	for _, k := range j.policies.set.Inventory() {
@@ -45,6 +48,9 @@ func (j *judge) surroundings(candidates []candidate) *surroundings {
 		}
 	}
 	s.inventory = engine.NewInventory(inventory...)
+	if j.labels == nil && j.policies.client != nil {
+		j.readNamespaces(ctx, candidates, s)
+	}
 	j.assume(candidates, s)
 	return s
 }
@@ -145,7 +151,8 @@ func (j *judge) assumptions(objects []report.Object, asked [][]string, s *surrou
 // shownNamespaces is how many namespaces an assumption names.
 const shownNamespaces = 5
 
-func assumption(names []string) string {
+// quotedNames lists names, the first of many.
+func quotedNames(names []string) string {
 	quoted := make([]string, 0, len(names))
 	for _, name := range names[:min(len(names), shownNamespaces)] {
 		quoted = append(quoted, fmt.Sprintf("%.63q", name))
@@ -154,6 +161,11 @@ func assumption(names []string) string {
 	if more := len(names) - shownNamespaces; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
+	return list
+}
+
+func assumption(names []string) string {
+	list := quotedNames(names)
 	if len(names) == 1 {
 		return fmt.Sprintf("namespace %s has no labels (--namespace-labels gives them, or its Namespace object among the files)", list)
 	}
