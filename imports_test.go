@@ -20,8 +20,9 @@ const module = "github.com/lintel-policy/lintel/"
 var mayImport = map[string][]string{
 	"api/v1alpha1": {},
 	"certs":        {},
-	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "engine", "measure", "policies", "replay", "report", "resource", "splice", "verify", "webhook"},
+	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "doctor", "engine", "measure", "policies", "replay", "report", "resource", "splice", "verify", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},
+	"doctor":       {"api/v1alpha1", "controller", "engine", "policies"},
 	"engine":       {"api/v1alpha1", "secrets"},
 	"junit":        {},
 	"measure":      {"engine"},
