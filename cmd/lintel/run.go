@@ -96,7 +96,7 @@ could not tell, whatever else it found.`,
 		return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(
-		newBench(s), newBreakglass(s), newCheck(s), newCompletion(), newExplain(s), newFix(s), newPolicies(s), newRenderChart(s), newReplay(s), newServe(s), newTest(s),
+		newBench(s), newBreakglass(s), newCheck(s), newCompletion(), newDoctor(s), newExplain(s), newFix(s), newPolicies(s), newRenderChart(s), newReplay(s), newServe(s), newTest(s),
 		newVersion(s),
 	)
 	root.SetHelpCommand(newHelp())
