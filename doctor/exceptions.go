@@ -31,7 +31,7 @@ func (r *reader) readExcused(ctx context.Context) {
 	if s.Set == nil {
 		return
 	}
-	l := lister{reader: r, lists: map[listed]*metav1.PartialObjectMetadataList{}}
+	l := lister{reader: r, lists: map[place]*metav1.PartialObjectMetadataList{}}
 	for _, e := range s.Exceptions {
 		if !s.Now.Before(e.Spec.Expires.Time) {
 			continue
@@ -45,10 +45,10 @@ func (r *reader) readExcused(ctx context.Context) {
 // A lister lists what exceptions may be about, each kind and namespace once.
 type lister struct {
 	*reader
-	lists map[listed]*metav1.PartialObjectMetadataList // nil for what could not be listed whole
+	lists map[place]*metav1.PartialObjectMetadataList // nil for what could not be listed whole
 }
 
-type listed struct {
+type place struct {
 	resource  schema.GroupVersionResource
 	namespace string
 }
@@ -58,7 +58,7 @@ type listed struct {
 func (l *lister) excuses(ctx context.Context, e v1alpha1.PolicyException) (excused, known bool) {
 	known = true
 	for kind, resource := range l.kinds(e) {
-		list := l.list(ctx, listed{resource, e.Namespace})
+		list := l.list(ctx, place{resource, e.Namespace})
 		if list == nil {
 			known = false
 			continue
@@ -106,7 +106,7 @@ func versionOf(rules []admissionv1.RuleWithOperations, group, plural string) (st
 	return "", false
 }
 
-func (l *lister) list(ctx context.Context, what listed) *metav1.PartialObjectMetadataList {
+func (l *lister) list(ctx context.Context, what place) *metav1.PartialObjectMetadataList {
 	if list, ok := l.lists[what]; ok {
 		return list
 	}

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -61,7 +62,7 @@ type Snapshot struct {
 	Exceptions  []v1alpha1.PolicyException                           // that hold
 	Set         *engine.Set                                          // nil where no policy could be read
 	Broken      []error                                              // of sources that are no objects
-	Whole       bool                                                 // says that Set has all that replicas have
+	Whole       bool                                                 // whether Set is what replicas have, as far as can be told
 	Excused     map[string]bool                                      // whether an exception excuses an object that is there, by namespace/name; absent if not known
 
 	Rights []Right
@@ -193,7 +194,7 @@ func (r *reader) readInstallation(ctx context.Context) {
 		return r.client.AppsV1().Deployments(s.Namespace).Get(ctx, lintel, metav1.GetOptions{})
 	})
 	if s.Account == "" && s.Deployment != nil {
-		s.Account = accountPrefix + s.Namespace + ":" + s.Deployment.Spec.Template.Spec.ServiceAccountName
+		s.Account = accountPrefix + s.Namespace + ":" + cmp.Or(s.Deployment.Spec.Template.Spec.ServiceAccountName, "default")
 	}
 	if s.Deployment != nil {
 		pods, _ := see(s, seenPods, func() (*corev1.PodList, error) {

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,44 +71,55 @@ func checkRegistered(s *Snapshot) []Finding {
 // isOpen tells of a gate that somebody holds open, by an annotation or by having
 // deleted the registration.
 func (s *Snapshot) isOpen() (Finding, bool) {
-	f := Finding{
-		Check: "registration.open", Severity: Warning, Object: "ValidatingWebhookConfiguration " + lintel,
-		Why: "nothing is held to policies until then", Command: "kubectl -n " + s.Namespace + " rollout restart deployment lintel",
-	}
-	annotations := map[string]string{}
-	if m := s.mutating(); m != nil {
-		f.Object = "MutatingWebhookConfiguration " + lintel
-		maps.Copy(annotations, m.Annotations)
-	}
-	if v := s.validating(); v != nil {
-		f.Object = "ValidatingWebhookConfiguration " + lintel
-		maps.Copy(annotations, v.Annotations)
-	}
-	if until, ok := annotations[openUntil]; ok {
-		f.Command = "lintel breakglass --end"
-		f.Field, f.Message = "metadata.annotations["+openUntil+"]", "somebody holds the gate open until "+until
-		if by := annotations[openBy]; by != "" {
-			f.Message = by + " holds the gate open until " + until
-		}
-		if reason := annotations[openReason]; reason != "" {
-			f.Message += ": " + reason
-		}
-		if end, err := time.Parse(time.RFC3339, until); err != nil || s.Now.After(end.Add(slack)) {
-			f.Severity, f.Why = Problem, "that time is over, and no Lintel that runs has closed the gate"
-		}
+	if f, ok := s.isHeldOpen(); ok {
 		return f, true
 	}
+	return s.wasDeleted()
+}
+
+// isHeldOpen looks for the annotations of either configuration.
+func (s *Snapshot) isHeldOpen() (Finding, bool) {
+	f := Finding{Check: "registration.open", Severity: Warning, Field: "metadata.annotations[" + openUntil + "]", Why: "nothing is held to policies until then", Command: "lintel breakglass --end"}
+	var annotations map[string]string
+	if m := s.mutating(); m != nil && m.Annotations[openUntil] != "" {
+		f.Object, annotations = "MutatingWebhookConfiguration "+lintel, m.Annotations
+	}
+	if v := s.validating(); v != nil && v.Annotations[openUntil] != "" {
+		f.Object, annotations = "ValidatingWebhookConfiguration "+lintel, v.Annotations
+	}
+	until := annotations[openUntil]
+	if until == "" {
+		return f, false
+	}
+	f.Message = cmp.Or(annotations[openBy], "somebody") + " holds the gate open until " + until
+	if reason := annotations[openReason]; reason != "" {
+		f.Message += ": " + reason
+	}
+	if end, err := time.Parse(time.RFC3339, until); err != nil || s.Now.After(end.Add(slack)) {
+		f.Severity, f.Why = Problem, "that time is over, and no Lintel that runs has closed the gate"
+	}
+	return f, true
+}
+
+// wasDeleted looks for a registration that was deleted by hand and is to be put back.
+func (s *Snapshot) wasDeleted() (Finding, bool) {
 	state := s.configMap(stateName)
 	if state == nil || s.validating() != nil && s.mutating() != nil {
-		return f, false
+		return Finding{}, false
 	}
 	until, err := time.Parse(time.RFC3339, state.Data["open-until"])
 	if err != nil || !s.Now.Before(until) {
-		return f, false
+		return Finding{}, false
 	}
-	f.Message = "was deleted by hand, and is put back at " + until.UTC().Format(time.RFC3339)
-	f.Command = fmt.Sprintf(`kubectl -n %s patch configmap %s --type=merge -p '{"data": null}' && %s`, s.Namespace, stateName, f.Command)
-	return f, true
+	object := "ValidatingWebhookConfiguration " + lintel
+	if s.validating() != nil {
+		object = "MutatingWebhookConfiguration " + lintel
+	}
+	return Finding{
+		Check: "registration.open", Severity: Warning, Object: object, Message: "was deleted by hand, and is put back at " + until.UTC().Format(time.RFC3339),
+		Why:     "what it is about is held to no policy until then",
+		Command: fmt.Sprintf(`kubectl -n %[1]s patch configmap %[2]s --type=merge -p '{"data": null}' && kubectl -n %[1]s rollout restart deployment lintel`, s.Namespace, stateName),
+	}, true
 }
 
 // checkOwner looks at what the registration goes with.
@@ -183,11 +195,11 @@ func (s *Snapshot) checkRules(want, got entry) []Finding {
 		}
 	}
 	if len(missing) == 0 {
-		return s.checkConditions(want, got)
+		return append(s.checkSurplus(want, got), s.checkConditions(want, got)...)
 	}
 	f := Finding{
 		Check: "registration.rules", Severity: Warning, Object: got.object, Field: got.field("rules"),
-		Message: "is not asked about " + listed5(missing), Command: fmt.Sprintf(why, s.Namespace),
+		Message: "is not asked about " + listed(missing), Command: fmt.Sprintf(why, s.Namespace),
 	}
 	switch want.name {
 	case controller.DenyWebhook:
@@ -200,7 +212,8 @@ func (s *Snapshot) checkRules(want, got entry) []Finding {
 	return []Finding{f}
 }
 
-func listed5(calls []call) string {
+// listed names the first of many.
+func listed(calls []call) string {
 	var names []string
 	for _, c := range calls[:min(len(calls), shown)] {
 		names = append(names, c.String())
@@ -225,6 +238,27 @@ func (s *Snapshot) matchers(calls []call, is func(engine.Info) bool) string {
 		return "policy " + names[0]
 	}
 	return "policies " + strings.Join(names, ", ")
+}
+
+// checkSurplus finds what an entry is asked about for no policy.
+func (s *Snapshot) checkSurplus(want, got entry) []Finding {
+	var surplus []call
+	for _, c := range callsOf(got.rules) {
+		if !isAbout(want.rules, c, false) {
+			surplus = append(surplus, c)
+		}
+	}
+	if len(surplus) == 0 || !s.Whole || len(s.Broken) > 0 {
+		return nil
+	}
+	f := Finding{
+		Check: "registration.surplus", Severity: Note, Object: got.object, Field: got.field("rules"),
+		Message: "is asked about what no policy matches: " + listed(surplus), Why: "each such request waits for nothing", Command: fmt.Sprintf(why, s.Namespace),
+	}
+	if got.failure == admissionv1.Fail {
+		f.Severity, f.Why = Warning, "each such request waits for nothing, and is refused when Lintel does not answer"
+	}
+	return []Finding{f}
 }
 
 // checkConditions finds conditions that others have added or changed, by which the

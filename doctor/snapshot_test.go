@@ -115,7 +115,7 @@ func TestSnapshots(t *testing.T) {
 				s.Validating = nil
 				configMap(s, "lintel-state", map[string]string{"registered": "true", "open-until": "2037-01-01T00:00:00Z"})
 			},
-			want: []string{"warning registration.open: MutatingWebhookConfiguration lintel : was deleted by hand, and is put back at 2037-01-01T00:00:00Z"},
+			want: []string{"warning registration.open: ValidatingWebhookConfiguration lintel : was deleted by hand, and is put back at 2037-01-01T00:00:00Z"},
 		},
 		"NoOwner": {
 			reason: "Nothing takes the registration away when Lintel is.",
@@ -148,6 +148,13 @@ func TestSnapshots(t *testing.T) {
 				s.Validating[0].Webhooks = append(s.Validating[0].Webhooks, w)
 			},
 			want: []string{"warning registration.foreign: ValidatingWebhookConfiguration lintel webhooks[mine.example.com].name: the entry mine.example.com is not Lintel's"},
+		},
+		"Surplus": {
+			reason: "An entry that is asked about everything holds everything up.",
+			change: func(s *doctor.Snapshot) {
+				validating(s, "deny.lintel.dev").Rules[0].Resources = []string{"*"}
+			},
+			want: []string{"warning registration.surplus: ValidatingWebhookConfiguration lintel webhooks[deny.lintel.dev].rules: is asked about what no policy matches: CREATE *.networking.k8s.io, UPDATE *.networking.k8s.io"},
 		},
 		"Condition": {
 			reason: "A condition that others add is a way around.",

@@ -124,6 +124,7 @@ func (s *Snapshot) take(err error) {
 	}
 	var broken *engine.PolicyError
 	if errors.As(err, &broken) && s.isObject(broken.Policy) {
+		s.Whole = false // replicas may have it as it last was
 		return
 	}
 	s.Broken = append(s.Broken, err)
