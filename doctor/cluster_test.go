@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/doctor"
 )
 
@@ -335,4 +338,21 @@ func hook(t *testing.T, name, resource, failure string, seconds int) {
 	t.Helper()
 	put(t, fmt.Sprintf(`{apiVersion: admissionregistration.k8s.io/v1, kind: MutatingWebhookConfiguration, metadata: {name: %s}, webhooks: [{name: %s.test.dev, clientConfig: {url: "https://127.0.0.1:1/"},
 		rules: [{apiGroups: ["*"], apiVersions: ["*"], operations: [CREATE], resources: [%s]}], failurePolicy: %s, timeoutSeconds: %d, sideEffects: None, admissionReviewVersions: [v1]}]}`, name, name, resource, failure, seconds))
+}
+
+// TestBrokenGlass holds that a gate which is open on purpose is one finding.
+func TestBrokenGlass(t *testing.T) {
+	install()
+	glass := controller.Glass{Client: kubernetes.NewForConfigOrDie(shared.Cluster(t).Config()).AdmissionregistrationV1()}
+	opening, err := controller.NewOpening(time.Now(), 10*time.Minute, "drill", "jo")
+	must(err)
+	_, err = glass.Break(t.Context(), opening)
+	must(err)
+	t.Cleanup(func() { _, _ = glass.End(context.Background()) })
+	await(t, "Somebody has said until when, and why.", []string{
+		"warning registration.open: ValidatingWebhookConfiguration lintel metadata.annotations[lintel.dev/breakglass-until]: jo holds the gate open until " + opening.Until.Format(time.RFC3339) + ": drill",
+	})
+	_, err = glass.End(t.Context())
+	must(err)
+	await(t, "It is closed again.", []string{})
 }

@@ -15,13 +15,6 @@ import (
 	"github.com/lintel-policy/lintel/engine"
 )
 
-// The annotations by which somebody holds the gate open for a while.
-const (
-	openUntil  = "lintel.dev/breakglass-until"
-	openReason = "lintel.dev/breakglass-reason"
-	openBy     = "lintel.dev/breakglass-by"
-)
-
 // slack is how long the leader may take to close the gate.
 const slack = time.Minute
 
@@ -79,20 +72,20 @@ func (s *Snapshot) isOpen() (Finding, bool) {
 
 // isHeldOpen looks for the annotations of either configuration.
 func (s *Snapshot) isHeldOpen() (Finding, bool) {
-	f := Finding{Check: "registration.open", Severity: Warning, Field: "metadata.annotations[" + openUntil + "]", Why: "nothing is held to policies until then", Command: "lintel breakglass --end"}
+	f := Finding{Check: "registration.open", Severity: Warning, Field: "metadata.annotations[" + controller.UntilAnnotation + "]", Why: "nothing is held to policies until then", Command: "lintel breakglass --end"}
 	var annotations map[string]string
-	if m := s.mutating(); m != nil && m.Annotations[openUntil] != "" {
+	if m := s.mutating(); m != nil && m.Annotations[controller.UntilAnnotation] != "" {
 		f.Object, annotations = "MutatingWebhookConfiguration "+lintel, m.Annotations
 	}
-	if v := s.validating(); v != nil && v.Annotations[openUntil] != "" {
+	if v := s.validating(); v != nil && v.Annotations[controller.UntilAnnotation] != "" {
 		f.Object, annotations = "ValidatingWebhookConfiguration "+lintel, v.Annotations
 	}
-	until := annotations[openUntil]
+	until := annotations[controller.UntilAnnotation]
 	if until == "" {
 		return f, false
 	}
-	f.Message = cmp.Or(annotations[openBy], "somebody") + " holds the gate open until " + until
-	if reason := annotations[openReason]; reason != "" {
+	f.Message = cmp.Or(annotations[controller.ByAnnotation], "somebody") + " holds the gate open until " + until
+	if reason := annotations[controller.ReasonAnnotation]; reason != "" {
 		f.Message += ": " + reason
 	}
 	if end, err := time.Parse(time.RFC3339, until); err != nil || s.Now.After(end.Add(slack)) {
