@@ -138,6 +138,9 @@ func (s *Snapshot) expected() (map[string]entry, bool) {
 	for _, e := range slices.Concat(validatingEntries(reg.Validating), mutatingEntries(reg.Mutating)) {
 		entries[e.name] = e
 	}
+	if !s.fromCluster() {
+		delete(entries, controller.OwnWebhook)
+	}
 	return entries, true
 }
 
@@ -170,9 +173,6 @@ func checkCoverage(s *Snapshot) []Finding {
 	return found
 }
 
-// ownEntry is about Lintel's own objects, wherever they are.
-const ownEntry = "own.lintel.dev"
-
 // isLintels reports whether an entry has a name of Lintel's.
 func isLintels(name string) bool { return strings.HasSuffix(name, ".lintel.dev") }
 
@@ -199,6 +199,8 @@ func (s *Snapshot) checkRules(want, got entry) []Finding {
 		f.Severity, f.Why = Problem, s.matchers(missing, engine.Info.CanDeny)+" can deny that, and it passes unseen"
 	case controller.WarnWebhook:
 		f.Why = s.matchers(missing, func(p engine.Info) bool { return p.Reviews }) + " would warn about that, and it passes unseen"
+	case controller.OwnWebhook:
+		f.Why = "a Policy or an exception that is wrong is stored, and nothing but its status says so"
 	default:
 		f.Why = s.matchers(missing, func(p engine.Info) bool { return p.PatchesObjects }) + " would patch that, and it passes as it is"
 	}
@@ -298,7 +300,7 @@ func (s *Snapshot) checkExcluded(e entry) []Finding {
 			held = append(held, name)
 		}
 	}
-	if len(held) == 0 || !isLintels(e.name) || e.name == ownEntry || !slices.ContainsFunc(e.rules, isOfNamespaces) {
+	if len(held) == 0 || !isLintels(e.name) || e.name == controller.OwnWebhook || !slices.ContainsFunc(e.rules, isOfNamespaces) {
 		return nil
 	}
 	return []Finding{{

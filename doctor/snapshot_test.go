@@ -101,13 +101,10 @@ func TestSnapshots(t *testing.T) {
 			want: []string{"problem registration.open: ValidatingWebhookConfiguration lintel metadata.annotations[lintel.dev/breakglass-until]: somebody holds the gate open until 2020-01-01T00:00:00Z"},
 		},
 		"OwnEntry": {
-			reason: "The entry for Lintel's own objects is there for all namespaces.",
-			change: func(s *doctor.Snapshot) {
-				w := *validating(s, "warn.lintel.dev")
-				w.Name, w.NamespaceSelector = "own.lintel.dev", &metav1.LabelSelector{}
-				s.Validating[0].Webhooks = append(s.Validating[0].Webhooks, w)
-			},
-			want: []string{},
+			reason: "Lintel's own objects are to be checked too.",
+			change: func(s *doctor.Snapshot) { validating(s, "own.lintel.dev").Rules = nil },
+			want: []string{"warning registration.rules: ValidatingWebhookConfiguration lintel webhooks[own.lintel.dev].rules: " +
+				"is not asked about CREATE policies.lintel.dev, UPDATE policies.lintel.dev, CREATE policyexceptions.lintel.dev, UPDATE policyexceptions.lintel.dev"},
 		},
 		"Deleted": {
 			reason: "A registration that was deleted by hand is put back, and that is no problem.",
