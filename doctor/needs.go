@@ -40,6 +40,9 @@ func Needs(t Traits) []Need {
 		{Group: "admissionregistration.k8s.io", Resource: "validatingwebhookconfigurations", Name: lintel, Verbs: hooks, Why: registrations},
 		{Group: "admissionregistration.k8s.io", Resource: "mutatingwebhookconfigurations", Name: lintel, Verbs: hooks, Why: registrations},
 		{Group: "rbac.authorization.k8s.io", Resource: "clusterroles", Name: lintel, Verbs: []string{"get"}, Why: "the registration belongs to that ClusterRole, to go with it"},
+		{Group: "events.k8s.io", Resource: "events", Verbs: []string{"create", "patch"}, Why: "Events tell the owners of objects what was found"},
+		{Group: "apps", Resource: "replicasets", Verbs: []string{"get"}, Why: "an Event about a pod goes to the Deployment that it comes from"},
+		{Group: "batch", Resource: "jobs", Verbs: []string{"get"}, Why: "an Event about a pod goes to the CronJob that it comes from"},
 		{Resource: "secrets", Namespace: t.Namespace, Name: secretName, Verbs: []string{"get", "update"}, Why: "replicas share their certificates there"},
 		{Group: "coordination.k8s.io", Resource: "leases", Namespace: t.Namespace, Name: lintel, Verbs: []string{"get", "update"}, Why: "one replica leads, by that Lease, and without a leader nothing is registered"},
 		{Resource: "configmaps", Namespace: t.Namespace, Name: stateName, Verbs: []string{"get", "update"}, Why: "the leader keeps there what it has registered"},
@@ -56,7 +59,6 @@ func Needs(t Traits) []Need {
 			Need{Group: "lintel.dev", Resource: "policyexceptions", Verbs: read, Why: "exceptions are read from the cluster"},
 			Need{Group: "lintel.dev", Resource: "policies", Subresource: "status", Verbs: []string{"patch"}, Why: "the status of a Policy says whether it is in force"},
 			Need{Group: "lintel.dev", Resource: "policyexceptions", Subresource: "status", Verbs: []string{"patch"}, Why: "the status of a PolicyException says whether it is honoured"},
-			Need{Group: "events.k8s.io", Resource: "events", Verbs: []string{"create", "patch"}, Why: "Events tell the owners of objects what was found"},
 		)
 	}
 	return needs
