@@ -33,6 +33,12 @@ type RegistrarConfig struct {
 	Discovery discovery.ServerResourcesInterfaceWithContext
 	// Set returns the policies in force.
 	Set func() *engine.Set
+	// Next returns the policies that are about to be in force, for which is registered
+	// before they are; nil if there are none. If Next is nil, there never are.
+	Next func() *engine.Set
+	// Lagging returns the replicas that serve other policies than those of a revision:
+	// until there are none, nothing is taken back. If nil, there is one replica.
+	Lagging func(revision string) []string
 	// Target is where the API server finds the webhook.
 	Target Target
 	// APIServer is its host, as a rest.Config has it. A webhook on loopback is
@@ -49,7 +55,8 @@ type RegistrarConfig struct {
 	// Asked is closed when a review has come in, which shows that the API server
 	// finds the webhook. If nil, that is taken to be so.
 	Asked <-chan struct{}
-	// Changed is sent to when other policies have come into force. If nil, they never do.
+	// Changed is sent to when other policies come into force, here or at another
+	// replica. If nil, they never do.
 	Changed <-chan struct{}
 	// Owner returns who owns the configurations, so that they go when it goes. If
 	// nil, nobody does.
@@ -79,12 +86,14 @@ type Registrar struct {
 	openUntil atomic.Int64           // in seconds since 1970; 0 while the gate is closed
 	bundle    atomic.Pointer[[]byte] // what the API server trusts; nil before it was told
 	counts    incidentCounts
+	covered   atomic.Pointer[string] // the revision that is registered for; nil if none is
 
 	mu       sync.Mutex
 	catalog  *Catalog
 	standing Standing
 	told     told
 	found    configurations // as they were read last
+	wide     *entryRules    // what was registered last; nil if others may have registered since
 }
 
 // NewRegistrar returns a Registrar for cfg. It refuses a target that the API
@@ -125,22 +134,49 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.discover(ctx); err != nil {
+		return Registration{}, err
+	}
+	return r.register(ctx)
+}
+
+// follow does the same where nothing but policies has changed, in force here or
+// elsewhere. Kinds are looked for again just where they may be others than before.
+func (r *Registrar) follow(ctx context.Context) error {
+	if set := r.coming(); set != nil && r.Covers(set.Revision()) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		_, err := r.register(ctx)
+		return err
+	}
+	_, err := r.Register(ctx)
+	return err
+}
+
+// discover reads which kinds there are. r is locked.
+func (r *Registrar) discover(ctx context.Context) error {
 	catalog, err := ReadCatalog(ctx, r.cfg.Discovery, r.catalog)
 	if err != nil {
-		return Registration{}, err
+		return err
 	}
 	r.catalog = catalog
 	if r.cfg.Discovered != nil {
 		r.cfg.Discovered(catalog)
 	}
+	return nil
+}
+
+// register tells the API server, by the kinds that were there last. r is locked.
+func (r *Registrar) register(ctx context.Context) (Registration, error) {
 	found, err := r.read(ctx)
 	if err != nil {
 		return Registration{}, err
 	}
 	if open, err := r.isOpen(ctx, found); open || err != nil {
+		r.covered.Store(nil)
 		return Registration{}, err
 	}
-	plan, rulesErr := r.plan(ctx, catalog, found)
+	plan, rulesErr := r.plan(ctx, r.catalog, found)
 	if plan.set == nil {
 		return Registration{}, rulesErr
 	}
@@ -148,14 +184,15 @@ func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 	if err := r.apply(ctx, reg, found); err != nil {
 		return Registration{}, err
 	}
-	bundle := plan.target.CABundle()
+	bundle, revision := plan.target.CABundle(), plan.set.Revision()
 	r.bundle.Store(&bundle)
+	r.covered.Store(&revision)
 	return reg, rulesErr
 }
 
 // plan is what to register now. It has no set where it cannot be made.
 func (r *Registrar) plan(ctx context.Context, catalog *Catalog, found configurations) (plan, error) {
-	set := r.cfg.Set()
+	set := r.coming()
 	if set == nil {
 		return plan{}, errors.New("no policies are loaded")
 	}
@@ -172,8 +209,8 @@ func (r *Registrar) plan(ctx context.Context, catalog *Catalog, found configurat
 	if r.cfg.Own {
 		p.own = ownRules(catalog)
 	}
-	var err error
-	p.rules, err = newEntryRules(set.Policies(), catalog)
+	needed, err := newEntryRules(set.Policies(), catalog)
+	p.rules = r.widen(set, needed, found)
 	return p, err
 }
 
@@ -206,6 +243,7 @@ func (r *Registrar) Run(ctx context.Context) error {
 	if err := r.recall(ctx); err != nil {
 		return err
 	}
+	r.forget() // another may have registered since this one did
 	asked := r.cfg.Asked
 	if r.wasAsked() { // before it registers: what comes in meanwhile is to be heard
 		asked = nil
@@ -225,6 +263,8 @@ func (r *Registrar) Run(ctx context.Context) error {
 		case <-asked:
 			asked = nil
 		case <-r.cfg.Changed:
+			r.complain(r.follow(ctx))
+			continue
 		case <-r.closing():
 		case <-ticker.C:
 		}
