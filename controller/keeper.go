@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -26,6 +27,10 @@ type Outcome struct {
 	Broken map[string]error
 	// Kept names those of them that are in force as they last were.
 	Kept map[string]bool
+	// Generations are those of the Policy objects that were compiled, by name.
+	Generations map[string]int64
+	// Well has the policies of objects as they are, or last were, well, by name.
+	Well map[string]engine.Policy
 	// Errors are of no policy: exceptions that are broken, or names that clash.
 	Errors []error
 }
@@ -33,7 +38,10 @@ type Outcome struct {
 // Compile makes a Set of objects.
 func (k *Keeper) Compile(objects policies.Objects) Outcome {
 	source, err := policies.FromObjects(objects)
-	out := Outcome{Broken: map[string]error{}, Kept: map[string]bool{}}
+	out := Outcome{Broken: map[string]error{}, Kept: map[string]bool{}, Generations: map[string]int64{}}
+	for _, p := range objects.Policies {
+		out.Generations[p.Name] = p.Generation
+	}
 	out.take(err)
 	cfg, err := k.Compose(source)
 	out.take(err)
@@ -41,13 +49,53 @@ func (k *Keeper) Compile(objects policies.Objects) Outcome {
 	cfg.Policies = slices.DeleteFunc(cfg.Policies, func(p engine.Policy) bool { return out.Broken[p.Name] != nil })
 	out.Set, err = engine.Compile(cfg)
 	out.take(err)
-	if kept := k.keep(cfg, named(objects), &out); len(kept) > 0 {
-		cfg.Policies = slices.DeleteFunc(slices.Clone(cfg.Policies), func(p engine.Policy) bool { return out.Kept[p.Name] })
-		cfg.Policies = append(cfg.Policies, kept...)
-		// What compiled once does so again; an error is one that has been told of.
+	for kept := k.keep(cfg, &out); len(kept) > 0; kept = k.still(kept) {
+		with := cfg
+		with.Policies = slices.DeleteFunc(slices.Clone(cfg.Policies), func(p engine.Policy) bool { return out.Kept[p.Name] })
+		with.Policies = append(with.Policies, kept...)
+		// What has been told of before is wrong still, and nothing else but what is kept.
+		var all error
+		if out.Set, all = engine.Compile(with); !k.discard(all, &out) {
+			break
+		}
 		out.Set, _ = engine.Compile(cfg)
 	}
+	out.Well = maps.Clone(k.well)
 	return out
+}
+
+// Recall has policies taken for what they last were, by name, as another process has
+// kept them.
+func (k *Keeper) Recall(good map[string]engine.Policy) {
+	if k.well == nil {
+		k.well = map[string]engine.Policy{}
+	}
+	maps.Copy(k.well, good)
+}
+
+// discard forgets what is kept and does not compile, which another version of Lintel
+// may have compiled, and reports whether there was any.
+func (k *Keeper) discard(err error, out *Outcome) bool {
+	of := Outcome{Broken: map[string]error{}}
+	of.take(err)
+	found := false
+	for name, err := range of.Broken {
+		if out.Kept[name] {
+			found = true
+			delete(out.Kept, name)
+			delete(k.well, name)
+			out.Broken[name] = errors.Join(out.Broken[name], fmt.Errorf("nor does it compile as it last was: %w", err))
+		}
+	}
+	return found
+}
+
+// still returns those that have not been discarded.
+func (k *Keeper) still(kept []engine.Policy) []engine.Policy {
+	return slices.DeleteFunc(kept, func(p engine.Policy) bool {
+		_, there := k.well[p.Name]
+		return !there
+	})
 }
 
 // take keeps errors by the policies that they are of.
@@ -71,18 +119,9 @@ func (o *Outcome) take(err error) {
 	}
 }
 
-// named returns the names of the policies that are objects.
-func named(objects policies.Objects) map[string]bool {
-	names := map[string]bool{}
-	for _, p := range objects.Policies {
-		names[p.Name] = true
-	}
-	return names
-}
-
 // keep notes the policies of objects that are well, and returns those that are
 // broken as they last were. What is no object any more is forgotten.
-func (k *Keeper) keep(cfg engine.Config, objects map[string]bool, out *Outcome) []engine.Policy {
+func (k *Keeper) keep(cfg engine.Config, out *Outcome) []engine.Policy {
 	if k.well == nil {
 		k.well = map[string]engine.Policy{}
 	}
@@ -91,7 +130,10 @@ func (k *Keeper) keep(cfg engine.Config, objects map[string]bool, out *Outcome) 
 			k.well[p.Name] = p
 		}
 	}
-	maps.DeleteFunc(k.well, func(name string, _ engine.Policy) bool { return !objects[name] })
+	maps.DeleteFunc(k.well, func(name string, _ engine.Policy) bool {
+		_, isObject := out.Generations[name]
+		return !isObject
+	})
 	var kept []engine.Policy
 	for _, name := range slices.Sorted(maps.Keys(out.Broken)) {
 		if p, ok := k.well[name]; ok {
