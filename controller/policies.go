@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
+	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
 )
 
@@ -32,6 +33,8 @@ type Policies struct {
 	exceptions map[string]v1alpha1.PolicyException // by namespace/name
 	maps       map[v1alpha1.ConfigMapRef]*configMap
 	unsynced   int // kinds of which it is not known yet what was there at first
+
+	settled map[string]engine.Policy // as they last were in force everywhere, for WriteStatus alone
 }
 
 // A configMap is a ConfigMap that some Policy names.
@@ -213,6 +216,13 @@ func (p *Policies) tell() {
 	case p.changed <- struct{}{}:
 	default:
 	}
+}
+
+// Again has [Policies.Settled] return as if something had changed.
+func (p *Policies) Again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tell()
 }
 
 // Changed is sent to when something has changed since it was received from.

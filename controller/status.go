@@ -28,26 +28,44 @@ const (
 	compiled = "Compiled" // it is in force as its spec says
 	broken   = "Broken"   // it is not, and has to be mended
 	pending  = "Pending"  // it is not, and waits for something
+	// spreading says that it compiles and is not in force everywhere yet.
+	spreading = "Spreading"
 
 	inventoryReady = "InventoryReady" // of policies that read an inventory
 	allReadable    = "Readable"       // all that they cannot do without is known
 	someUnreadable = "Unreadable"     // it is not, so they cannot decide
 )
 
+// A Reach is how far an [Outcome] has come.
+type Reach struct {
+	// Awaits says what is missing until it is registered and served by every replica.
+	// If empty, nothing is.
+	Awaits string
+	// TooLarge names the policies that cannot be kept for a restart.
+	TooLarge map[string]bool
+}
+
 // maxConditionMessage is what the API server takes.
 const maxConditionMessage = 32 << 10
 
 // WriteStatus tells each Policy what became of it, and in which stage it is now. It
-// writes what has changed only, and goes on where one cannot be written. Inventory is
+// writes what has changed only, and goes on where one cannot be written. A Policy is
+// ready when it is in force everywhere, and stays so while others change. Inventory is
 // what the policies read.
-func (p *Policies) WriteStatus(ctx context.Context, out Outcome, now time.Time, inventory *Inventory) error {
+func (p *Policies) WriteStatus(ctx context.Context, out Outcome, reach Reach, now time.Time, inventory *Inventory) error {
 	inForce := map[string]engine.Info{}
 	for _, info := range out.Set.Policies() {
 		inForce[info.Name] = info
 	}
 	var errs []error
 	for _, policy := range p.Objects().Policies {
-		status := statusOf(policy, out, inForce, now, inventory)
+		if generation, known := out.Generations[policy.Name]; !known || generation != policy.Generation {
+			continue // it has changed since, and is compiled in a moment
+		}
+		if reach.Awaits != "" && p.isSettled(policy, out) {
+			continue
+		}
+		status := statusOf(policy, out, inForce, reach, now, inventory)
 		if equality.Semantic.DeepEqual(status, policy.Status) {
 			continue
 		}
@@ -59,6 +77,9 @@ func (p *Policies) WriteStatus(ctx context.Context, out Outcome, now time.Time, 
 		if err != nil && !apierrors.IsNotFound(err) { // it may be gone meanwhile
 			errs = append(errs, fmt.Errorf("write status of policy %s: %w", policy.Name, err))
 		}
+	}
+	if reach.Awaits == "" {
+		p.settled = out.Well
 	}
 	return errors.Join(errs...)
 }
@@ -81,8 +102,20 @@ func statusPatch(from, to v1alpha1.PolicyStatus) ([]byte, error) {
 	return patch, nil
 }
 
+// isSettled reports whether a policy was ready and is as it was then: it is in force
+// everywhere, though not everywhere with the same others. What it was then is not
+// known to who leads since a moment; then its generation has to do.
+func (p *Policies) isSettled(policy v1alpha1.Policy, out Outcome) bool {
+	is := meta.FindStatusCondition(policy.Status.Conditions, ready)
+	if out.Broken[policy.Name] != nil || is == nil || is.Status != metav1.ConditionTrue || is.ObservedGeneration != policy.Generation {
+		return false
+	}
+	was, known := p.settled[policy.Name]
+	return p.settled == nil || known && equality.Semantic.DeepEqual(was, out.Well[policy.Name])
+}
+
 // statusOf returns what is to be said of a policy.
-func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Info, now time.Time, inventory *Inventory) v1alpha1.PolicyStatus {
+func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Info, reach Reach, now time.Time, inventory *Inventory) v1alpha1.PolicyStatus {
 	status := *policy.Status.DeepCopy()
 	status.ObservedGeneration, status.Revision = policy.Generation, out.Set.Revision()
 	info := inForce[policy.Name]
@@ -90,6 +123,10 @@ func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Inf
 	condition := metav1.Condition{
 		Type: ready, Status: metav1.ConditionTrue, Reason: compiled, ObservedGeneration: policy.Generation,
 		Message: "in force as its spec says",
+	}
+	if reach.Awaits != "" {
+		condition.Status, condition.Reason = metav1.ConditionUnknown, spreading
+		condition.Message = engine.Printable("in force as its spec says, but not everywhere yet: " + reach.Awaits)
 	}
 	if err := out.Broken[policy.Name]; err != nil {
 		condition.Status, condition.Reason = metav1.ConditionFalse, broken
@@ -100,8 +137,12 @@ func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Inf
 		if out.Kept[policy.Name] {
 			text += "\nWhat was in force before is in force still."
 		}
-		condition.Message = conditionMessage(text)
+		condition.Message = text
 	}
+	if reach.TooLarge[policy.Name] {
+		condition.Message += "\nIt is too large to be kept: should it be broken when Lintel starts, it is in force in no form."
+	}
+	condition.Message = conditionMessage(condition.Message)
 	status.Conditions = slices.Clone(status.Conditions)
 	meta.SetStatusCondition(&status.Conditions, condition)
 	setStalled(&status.Conditions, policy.Spec.Source, condition)
