@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -35,9 +36,9 @@ type gate struct {
 	mode        mode
 	log         *zap.Logger
 	metrics     *prometheus.Registry
-	set         *engine.Set
 	config      *rest.Config          // nil without a cluster
 	client      *kubernetes.Clientset // nil without a cluster
+	dynamic     dynamic.Interface     // nil without a cluster
 	inventory   *controller.Inventory
 	namespaces  *controller.Namespaces // nil without a cluster
 	kept        *kept                  // the policies of the cluster; nil if they come from elsewhere
@@ -45,17 +46,26 @@ type gate struct {
 	live        *controller.Live
 	server      *webhook.Server
 	certificate *certificate
-	registrar   *controller.Registrar // nil without a cluster
-	denials     *controller.Denials   // nil without a cluster, and where no Events are to be written
-	election    *election             // nil where nobody else is there
-	plain       []*plainServer        // for metrics and probes
+	registrar   *controller.Registrar          // nil without a cluster
+	denials     *controller.Denials            // nil without a cluster, and where no Events are to be written
+	election    *election                      // nil where nobody else is there
+	replicas    *replicas                      // nil where nobody else is there
+	changed     chan struct{}                  // sent to when others are in force somewhere, for the registrar
+	plain       []*plainServer                 // for metrics and probes
+	started     atomic.Pointer[webhook.Server] // server, once it is there
+	// What is left to do when it runs; nil where it has been done.
+	begin, read func(context.Context) error
 }
 
 // newGate makes all that serving needs and reads from the cluster what policies
-// may ask for, so that the first request is decided like the last.
+// may ask for, so that the first request is decided like the last. A replica reads
+// while it runs.
 func (c *serveCommand) newGate(ctx context.Context, m mode, log *zap.Logger) (*gate, error) {
 	logClients(log)
-	g := &gate{mode: m, log: log, metrics: newRegistry()}
+	g := &gate{mode: m, log: log, metrics: newRegistry(), changed: make(chan struct{}, 1)}
+	if m == byService {
+		return g, c.prepare(ctx, g)
+	}
 	if err := g.readPolicies(ctx, c); err != nil {
 		return nil, err
 	}
@@ -67,19 +77,55 @@ func (g *gate) readPolicies(ctx context.Context, c *serveCommand) error {
 	if g.mode == alone {
 		return g.readAlone(c.policies)
 	}
-	var err error
+	if err := g.connect(c); err != nil {
+		return err
+	}
+	return g.readCluster(ctx, c.policies, "")
+}
+
+// prepare makes what a replica answers by before it has read anything: probes and
+// metrics. All that needs the cluster is done while it runs, and tried again: a replica
+// that starts while the API server cannot be reached is alive, and not ready.
+func (c *serveCommand) prepare(ctx context.Context, g *gate) error {
+	if err := g.connect(c); err != nil {
+		return err
+	}
+	own, _, _ := strings.Cut(c.service, "/")
+	if g.kept != nil {
+		g.kept.good = newGood(g, own)
+	}
+	g.begin = func(ctx context.Context) error { return c.serve(ctx, g) }
+	g.read = func(ctx context.Context) error { return g.readCluster(ctx, c.policies, own) }
+	return c.servePlainly(ctx, g)
+}
+
+// clientQPS is how many requests a second Lintel may make of the API server, which
+// has a say in that too. The five of the client library would hold up what follows
+// a change of policies for seconds.
+const clientQPS = 50
+
+// connect makes what the cluster is reached by, without reaching it, and what will
+// decide.
+func (g *gate) connect(c *serveCommand) (err error) {
 	// Without a kubeconfig this is the configuration that pods have.
 	if g.config, err = clientcmd.BuildConfigFromFlags("", c.kubeconfig); err != nil {
 		return fmt.Errorf("read kubeconfig: %w", err)
 	}
+	g.config.QPS, g.config.Burst = clientQPS, 2*clientQPS
 	if g.client, err = kubernetes.NewForConfig(g.config); err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
-	own := ""
-	if g.mode == byService {
-		own, _, _ = strings.Cut(c.service, "/")
+	if g.dynamic, err = dynamic.NewForConfig(g.config); err != nil {
+		return fmt.Errorf("make client: %w", err)
 	}
-	return g.readCluster(ctx, c.policies, own)
+	cache := controller.CacheConfig{Client: g.dynamic, Log: g.log}
+	g.namespaces, g.inventory = controller.NewNamespaces(cache), controller.NewInventory(cache)
+	g.live = controller.NewLive(controller.LiveConfig{Namespaces: g.namespaces, Inventory: g.inventory, Excused: g.excused, Log: g.log})
+	if slices.Contains(c.policies, fromCluster) {
+		g.kept = newKept(cache)
+		g.exceptions, err = g.newExceptions()
+	}
+	return err
 }
 
 // readAlone compiles the policies where there is no cluster to read.
@@ -92,7 +138,8 @@ func (g *gate) readAlone(from []string) error {
 	if err != nil {
 		return err
 	}
-	g.decideBy(set, controller.LiveConfig{Log: g.log})
+	g.live = controller.NewLive(controller.LiveConfig{Log: g.log})
+	g.live.Swap(set)
 	return nil
 }
 
@@ -106,16 +153,16 @@ func logClients(log *zap.Logger) {
 // readCluster compiles the policies for what there is in the cluster and reads
 // what they need. What is in own, the namespace of Lintel itself, is never judged.
 func (g *gate) readCluster(ctx context.Context, from []string, own string) error {
-	if slices.Contains(from, fromCluster) {
+	if g.kept != nil {
 		return g.keepCluster(ctx, from, own)
 	}
 	cfg, broken, err := readPolicies(from, noCluster)
 	if err != nil {
 		return err
 	}
-	catalog, err := controller.ReadCatalog(ctx, g.client.DiscoveryClient, nil)
+	catalog, err := g.readCatalog(ctx)
 	if err != nil {
-		return fmt.Errorf("reach the cluster: %w", err)
+		return err
 	}
 	cfg.Plurals = catalog.Plurals()
 	if own != "" {
@@ -125,11 +172,17 @@ func (g *gate) readCluster(ctx context.Context, from []string, own string) error
 	if err != nil {
 		return err
 	}
-	client, err := dynamic.NewForConfig(g.config)
-	if err != nil {
-		return fmt.Errorf("make client: %w", err)
-	}
-	return g.watch(ctx, client, set, catalog)
+	return g.watch(ctx, set, catalog)
+}
+
+// readCatalog reads which kinds there are.
+func (g *gate) readCatalog(ctx context.Context) (catalog *controller.Catalog, err error) {
+	return catalog, g.attempt(ctx, func() error {
+		if catalog, err = controller.ReadCatalog(ctx, g.client.DiscoveryClient, nil); err != nil {
+			return fmt.Errorf("reach the cluster: %w", err)
+		}
+		return nil
+	})
 }
 
 // compile compiles what was read, and logs what is broken of it.
@@ -145,28 +198,27 @@ func (g *gate) compile(cfg engine.Config, broken []error) (*engine.Set, error) {
 }
 
 // watch makes live what decides, when it knows what the cluster holds.
-func (g *gate) watch(ctx context.Context, client dynamic.Interface, set *engine.Set, catalog *controller.Catalog) error {
-	// A watch that is forbidden is tried for ever; asking once says why.
-	if _, err := g.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
-		return fmt.Errorf("read namespaces: %w", err)
+func (g *gate) watch(ctx context.Context, set *engine.Set, catalog *controller.Catalog) error {
+	err := g.attempt(ctx, func() error {
+		// A watch that is forbidden is tried for ever; asking once says why.
+		if _, err := g.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+			return fmt.Errorf("read namespaces: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	cfg := controller.CacheConfig{Client: client, Log: g.log}
-	g.namespaces, g.inventory = controller.NewNamespaces(cfg), controller.NewInventory(cfg)
 	if err := g.namespaces.Start(ctx); err != nil {
 		return err
 	}
 	g.watchInventory(ctx, catalog, set)
-	g.decideBy(set, controller.LiveConfig{Namespaces: g.namespaces, Inventory: g.inventory, Excused: g.excused, Log: g.log})
 	if err := g.lookAfter(ctx, g.namespaces); err != nil {
 		return err
 	}
-	return g.await(ctx)
-}
-
-// decideBy puts set in force.
-func (g *gate) decideBy(set *engine.Set, cfg controller.LiveConfig) {
-	g.set, g.live = set, controller.NewLive(cfg)
 	g.live.Swap(set)
+	g.tellInForce(set)
+	return g.attempt(ctx, func() error { return g.await(ctx) })
 }
 
 // watchInventory watches what policies read of the kinds that there are.
@@ -228,13 +280,20 @@ func (c *serveCommand) serve(ctx context.Context, g *gate) error {
 	if err := c.serveOn(ctx, g, handler, listener, target); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	g.log.Info("serving", zap.String("url", target), zap.Stringer("address", listener.Addr()), zap.String("revision", g.live.Revision()),
-		zap.Int("policies", len(g.set.Policies())), zap.Time("certificate_ends", g.certificate.source.NotAfter()))
+	about := []zap.Field{zap.String("url", target), zap.Stringer("address", listener.Addr()), zap.Time("certificate_ends", g.certificate.source.NotAfter())}
+	if set := g.live.Set(); set != nil {
+		about = append(about, zap.String("revision", set.Revision()), zap.Int("policies", len(set.Policies())))
+	}
+	g.log.Info("serving", about...)
 	return nil
 }
 
 func (c *serveCommand) serveOn(ctx context.Context, g *gate, handler http.Handler, listener net.Listener, target string) (err error) {
-	if g.certificate, err = c.newCertificate(ctx, g, target); err != nil {
+	err = g.attempt(ctx, func() (err error) {
+		g.certificate, err = c.newCertificate(ctx, g, target)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	g.server, err = webhook.NewServer(webhook.ServerConfig{
@@ -253,6 +312,10 @@ func (c *serveCommand) serveOn(ctx context.Context, g *gate, handler http.Handle
 			return err
 		}
 	}
+	g.started.Store(g.server)
+	if g.mode == byService {
+		return nil // it does so since it runs
+	}
 	return c.servePlainly(ctx, g)
 }
 
@@ -263,10 +326,10 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		Target:    controller.Target{URL: target, CABundle: g.certificate.bundle},
 		APIServer: g.config.Host, FailClosed: c.failClosed, Asked: g.live.Asked(), Metrics: g.metrics, Log: g.log,
 		Events:     newRecorder(ctx, g.client),
-		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, catalog, g.live.Set()) },
+		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, catalog, g.live.Set()) }, Changed: g.changed,
 	}
 	if g.kept != nil {
-		cfg.Own, cfg.Changed = true, g.kept.changed
+		cfg.Own, cfg.Next = true, g.kept.next.Load
 		cfg.Discovered = g.discovered(ctx)
 	}
 	if g.mode == byService {
@@ -277,6 +340,10 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		if g.election, err = newElection(g, namespace); err != nil {
 			return err
 		}
+		if g.replicas, err = newReplicas(g, namespace); err != nil {
+			return err
+		}
+		cfg.Lagging = g.replicas.known.Lagging
 	}
 	g.registrar, err = controller.NewRegistrar(cfg)
 	return err
@@ -287,5 +354,7 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 const (
 	installation = "lintel"       // the ClusterRole and the Lease
 	secretName   = "lintel-tls"   //nolint:gosec // G101: a name
-	memoryName   = "lintel-state" // the ConfigMap
+	memoryName   = "lintel-state" // the ConfigMap of the registration
+	replicasName = "lintel-replicas"
+	goodName     = "lintel-last-good"
 )

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
@@ -23,8 +23,13 @@ type kept struct {
 	catalog  atomic.Pointer[controller.Catalog]
 	outcome  atomic.Pointer[controller.Outcome]
 	next     atomic.Pointer[engine.Set] // what is about to be in force; nil if nothing ever was
-	changed  chan struct{}              // sent to when others are in force, for the registrar
-	told     chan struct{}              // the same, for who writes the status
+	told     chan struct{}              // sent to when others are in force, for who writes the status
+	begun    chan struct{}              // closed when policies are in force for the first time
+	good     *good                      // what is kept over restarts; nil if nothing is
+}
+
+func newKept(cache controller.CacheConfig) *kept {
+	return &kept{policies: controller.NewPolicies(cache), told: make(chan struct{}, 1), begun: make(chan struct{})}
 }
 
 // keepCluster makes live what the policies of the cluster decide, beside those of
@@ -38,16 +43,8 @@ func (g *gate) keepCluster(ctx context.Context, from []string, own string) error
 	for _, err := range broken {
 		g.log.Error("policy is broken and left out", zap.Error(err))
 	}
-	catalog, err := controller.ReadCatalog(ctx, g.client.DiscoveryClient, nil)
+	catalog, err := g.readCatalog(ctx)
 	if err != nil {
-		return fmt.Errorf("reach the cluster: %w", err)
-	}
-	client, err := dynamic.NewForConfig(g.config)
-	if err != nil {
-		return fmt.Errorf("make client: %w", err)
-	}
-	g.kept = &kept{policies: controller.NewPolicies(controller.CacheConfig{Client: client}), changed: make(chan struct{}, 1), told: make(chan struct{}, 1)}
-	if g.exceptions, err = g.newExceptions(); err != nil {
 		return err
 	}
 	g.kept.catalog.Store(catalog)
@@ -59,20 +56,45 @@ func (g *gate) keepCluster(ctx context.Context, from []string, own string) error
 		}
 		return cfg, err
 	}}
-	if err := g.kept.policies.Start(ctx); err != nil {
+	if err := g.readKept(ctx); err != nil {
 		return err
-	}
-	if err := until(ctx, readyTimeout, unless(g.kept.policies.Synced)); err != nil {
-		return fmt.Errorf("read policies of the cluster: %w", err)
 	}
 	out := g.kept.keeper.Compile(g.kept.policies.Objects())
 	g.tellOutcome(out)
-	return g.watch(ctx, client, out.Set, catalog)
+	if err := g.watch(ctx, out.Set, catalog); err != nil {
+		return err
+	}
+	close(g.kept.begun)
+	return nil
+}
+
+// readKept reads the policies of the cluster as they are, and then as they last
+// compiled: what has come later than that is known by then.
+func (g *gate) readKept(ctx context.Context) error {
+	if err := g.attempt(ctx, func() error { return g.kept.policies.Start(ctx) }); err != nil {
+		return err
+	}
+	err := g.attempt(ctx, func() error {
+		if err := until(ctx, readyTimeout, unless(g.kept.policies.Synced)); err != nil {
+			return fmt.Errorf("read policies of the cluster: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return g.attempt(ctx, func() error { return g.kept.good.recall(ctx, g.kept.keeper) })
 }
 
 // keepUp puts other policies in force whenever the objects of the cluster change.
 func (g *gate) keepUp(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-g.kept.begun:
+	}
 	for g.kept.policies.Settled(ctx) {
+		g.kept.keeper.Recall(g.kept.good.takeOver())
 		out := g.kept.keeper.Compile(g.kept.policies.Objects())
 		if out.Set.Revision() != g.live.Revision() {
 			g.swap(ctx, out.Set)
@@ -86,18 +108,42 @@ func (g *gate) keepUp(ctx context.Context) error {
 // force without it: then they could not decide, as their onError has it.
 const inventoryTime = 2 * time.Second
 
+// widenTime is how long a registration for new policies is waited for before they are
+// in force without it: then what only they match passes for a little longer.
+const widenTime = 2 * time.Second
+
 // swap puts a set in force. What it reads is watched before, and what the set before
-// reads no less than before: narrowed too early, that one would judge by nothing.
+// reads no less than before: narrowed too early, that one would judge by nothing. The
+// same goes for what the API server asks about, where that is this replica's to say.
 func (g *gate) swap(ctx context.Context, set *engine.Set) {
 	g.kept.next.Store(set)
 	g.watchBoth(ctx)
+	wake(g.changed)
 	if err := until(ctx, inventoryTime, unless(g.inventory.Synced)); err != nil {
 		g.log.Error("inventory is not complete", zap.Error(err))
 	}
+	isRegistered := func() bool { return !g.leads() || g.registrar.IsOpen() || g.registrar.Covers(set.Revision()) }
+	if err := until(ctx, widenTime, unless(isRegistered)); err != nil {
+		g.log.Error("policies come into force before they are registered", zap.String("revision", set.Revision()))
+	}
 	g.live.Swap(set)
 	g.watchBoth(ctx)
+	g.tellInForce(set)
+}
+
+// leads reports whether this replica registers for all.
+func (g *gate) leads() bool {
+	return g.registrar != nil && (g.election == nil || g.election.leads.Load())
+}
+
+// tellInForce logs which policies are in force, and has it known to the others.
+func (g *gate) tellInForce(set *engine.Set) {
 	g.log.Info("policies in force", zap.String("revision", set.Revision()), zap.Int("policies", len(set.Policies())))
-	wake(g.kept.changed)
+	if len(set.Policies()) == 0 {
+		g.log.Error("there are no policies: whatever is asked about is admitted")
+	}
+	wake(g.changed)
+	g.replicas.wake()
 }
 
 // watchBoth watches what is read by the policies in force, and by those that are about
@@ -120,6 +166,7 @@ func (g *gate) tellOutcome(out controller.Outcome) {
 	}
 	g.kept.outcome.Store(&out)
 	wake(g.kept.told)
+	g.kept.good.wake()
 }
 
 // errNotSynced reports that it is not known yet what the cluster holds.
@@ -148,21 +195,41 @@ func wake(c chan struct{}) {
 // the next tick.
 func (g *gate) tellStatus(ctx context.Context) {
 	go g.tellExceptions(ctx)
-	tick := time.NewTicker(retryPeriod)
-	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
+		again := retryPeriod
 		if out := g.kept.outcome.Load(); out != nil {
-			if err := g.kept.policies.WriteStatus(ctx, *out, time.Now(), g.inventory); err != nil && ctx.Err() == nil {
+			reach := controller.Reach{Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.good.tooLarge()}
+			if reach.Awaits != "" {
+				again = spreadPeriod
+			}
+			if err := g.kept.policies.WriteStatus(ctx, *out, reach, time.Now(), g.inventory); err != nil && ctx.Err() == nil {
 				g.log.Error("writing status", zap.Error(err))
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-g.kept.told:
-		case <-tick.C:
+		case <-time.After(again):
 		}
 	}
+}
+
+// awaits says what is missing until policies are in force everywhere, "" if nothing is.
+func (g *gate) awaits(revision string) string {
+	switch {
+	case g.live.Revision() != revision:
+		return "they come into force in a moment"
+	case g.registrar.IsOpen():
+		return "the registration was deleted by hand and is put back later"
+	case !g.registrar.Covers(revision):
+		return "the API server is to be told"
+	case g.replicas == nil:
+		return ""
+	}
+	if lagging := g.replicas.known.Lagging(revision); len(lagging) > 0 {
+		return "other policies are served by " + strings.Join(lagging, ", ")
+	}
+	return ""
 }
 
 // discovered has what the policies read watched as kinds come and go.

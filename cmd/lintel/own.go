@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"k8s.io/client-go/dynamic"
 
 	"github.com/lintel-policy/lintel/controller"
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/policies"
 	"github.com/lintel-policy/lintel/webhook"
 )
 
@@ -19,8 +22,25 @@ func (g *gate) newChecker() (webhook.Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
-	return controller.NewChecker(controller.CheckerConfig{
-		Client: client, Compose: g.kept.keeper.Compose, Policies: g.kept.policies.Objects, Set: g.live.Set,
+	compose := func(s policies.Source) (engine.Config, error) { return g.kept.keeper.Compose(s) } // which comes later
+	return begunChecker{g.kept.begun, controller.NewChecker(controller.CheckerConfig{
+		Client: client, Compose: compose, Policies: g.kept.policies.Objects, Set: g.live.Set,
 		Catalog: g.kept.catalog.Load, Namespace: g.namespaces.Get,
-	}), nil
+	})}, nil
+}
+
+// A begunChecker finds nothing out before policies have been read.
+type begunChecker struct {
+	begun   <-chan struct{}
+	checker *controller.Checker
+}
+
+// Check implements [webhook.Checker].
+func (c begunChecker) Check(ctx context.Context, req *engine.Request) (webhook.Finding, error) {
+	select {
+	case <-c.begun:
+		return c.checker.Check(ctx, req)
+	default:
+		return webhook.Finding{}, webhook.ErrNotReady
+	}
 }

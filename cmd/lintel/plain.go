@@ -90,13 +90,21 @@ func (g *gate) probeHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { g.ok(w) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := errors.Join(g.live.Ready(), g.server.StartedChecker()(r)); err != nil {
+		if err := errors.Join(g.live.Ready(), g.isServing(r)); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		g.ok(w)
 	})
 	return mux
+}
+
+// isServing returns an error where requests are not answered yet, or not for long.
+func (g *gate) isServing(r *http.Request) error {
+	if server := g.started.Load(); server != nil {
+		return server.StartedChecker()(r)
+	}
+	return errors.New("there is no certificate to serve by yet")
 }
 
 func (g *gate) ok(w http.ResponseWriter) {
