@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/lintel-policy/lintel/api/v1alpha1"
+	"github.com/lintel-policy/lintel/controller"
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// reading compiles a policy about ConfigMaps that finds it wrong where the inventory
+// has no object of a kind in the namespace default.
+func reading(apiVersion, kind, name string) *engine.Set {
+	set, err := engine.Compile(engine.Config{Policies: []engine.Policy{{Name: "reading", FreePackage: true, Modules: []v1alpha1.Module{{Name: "a.rego", Rego: `# METADATA
+# custom:
+#   match: {kinds: [{apiGroups: [""], kinds: [ConfigMap]}]}
+#   inventory: [{apiVersion: ` + apiVersion + `, kind: ` + kind + `}]
+package team
+
+violation contains {"msg": "the inventory lacks ` + kind + `"} if {
+	not data.inventory.namespace["default"]["` + apiVersion + `"]["` + kind + `"]["` + name + `"]
+}
+`}}}}})
+	must(err)
+	return set
+}
+
+// keeping returns a gate in front of the cluster that judges by set.
+func keeping(ctx context.Context, t *testing.T, set *engine.Set) *gate {
+	t.Helper()
+	g := &gate{mode: byURL, log: zap.NewNop(), metrics: prometheus.NewRegistry(), changed: make(chan struct{}, 1)}
+	must(g.connect(&serveCommand{kubeconfig: shared.Cluster(t).Kubeconfig(), policies: []string{fromCluster}}))
+	catalog, err := g.readCatalog(ctx)
+	must(err)
+	g.kept.catalog.Store(catalog)
+	must(g.watch(ctx, set, catalog))
+	return g
+}
+
+// TestSwapKeepsInventories swaps between policies that read different kinds, while
+// requests come in all the time: none is judged before what it is judged by has been
+// read, and none after it was given up.
+func TestSwapKeepsInventories(t *testing.T) {
+	permit(t, "create", "serviceaccount", "there")
+	t.Cleanup(func() {
+		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "serviceaccount", "there")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	sets := []*engine.Set{reading("v1", "Service", "kubernetes"), reading("v1", "ServiceAccount", "there")}
+	g := keeping(ctx, t, sets[0])
+	request := func() *engine.Request {
+		req, err := engine.NewRequest([]byte(orphan), "default")
+		must(err)
+		return req
+	}
+	message := func(set *engine.Set) string {
+		d, err := set.Review(ctx, request(), g.inventory.Current())
+		must(err)
+		if len(d.Violations) > 0 {
+			return d.Violations[0].Message
+		}
+		return ""
+	}
+
+	var reviews sync.WaitGroup
+	reviewing, enough := context.WithCancel(ctx)
+	reviews.Go(func() {
+		for reviewing.Err() == nil {
+			d, err := g.live.Review(ctx, engine.Whole, request())
+			if err != nil || len(d.Violations) > 0 || len(d.Evaluated) == 0 {
+				t.Errorf("a request while policies change: %+v, %v, want no violation", d, err)
+				return
+			}
+		}
+	})
+	for i := range 6 {
+		g.swap(ctx, sets[(i+1)%2])
+	}
+	enough()
+	reviews.Wait()
+
+	if got := message(sets[1]); got != "the inventory lacks ServiceAccount" {
+		t.Errorf("what is not read any more is watched still: %q", got)
+	}
+	g.kept.next.Store(sets[1]) // as while it is waited for
+	g.discovered(ctx)(g.kept.catalog.Load())
+	if got := message(sets[0]); got != "" {
+		t.Errorf("kinds that come and go take away what is read: %q", got)
+	}
+	must(until(ctx, readyTimeout, unless(func() bool { return message(sets[1]) == "" })))
+}
+
+// TestSwapWidensFirst holds that the API server is told of new policies before they
+// are in force, and that they do not wait for ever where that cannot be.
+func TestSwapWidensFirst(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	before, after := reading("v1", "Service", "kubernetes"), reading("v1", "Namespace", "default")
+	g := keeping(ctx, t, before)
+	var err error
+	g.registrar, err = controller.NewRegistrar(controller.RegistrarConfig{
+		Client: g.client.AdmissionregistrationV1(), Discovery: g.client.DiscoveryClient, Set: g.live.Set, Next: g.kept.next.Load,
+		Target:    controller.Target{URL: "https://127.0.0.1:1", CABundle: func() []byte { return []byte("a") }},
+		APIServer: g.config.Host, Name: "swapping", Changed: g.changed,
+		Discovered: func(*controller.Catalog) {
+			if next := g.kept.next.Load(); next != nil && g.live.Revision() == next.Revision() && !g.registrar.Covers(next.Revision()) {
+				t.Error("policies are in force before they are registered")
+			}
+		},
+	})
+	must(err)
+	running, end := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- g.registrar.Run(running) }()
+	must(until(ctx, readyTimeout, unless(func() bool { return g.registrar.Covers(before.Revision()) })))
+	g.swap(ctx, after)
+	if !g.registrar.Covers(after.Revision()) || g.live.Revision() != after.Revision() {
+		t.Errorf("registered %t, in force %t, want both", g.registrar.Covers(after.Revision()), g.live.Revision() == after.Revision())
+	}
+	end()
+	must(errors.Join(<-ended, g.registrar.Remove(ctx)))
+	began := time.Now()
+	g.swap(ctx, before)
+	if g.live.Revision() != before.Revision() || time.Since(began) < widenTime {
+		t.Errorf("with nobody to register, in force after %s: %t, want that after %s", time.Since(began), g.live.Revision() == before.Revision(), widenTime)
+	}
+}
