@@ -133,3 +133,64 @@ func TestSwapWidensFirst(t *testing.T) {
 		t.Errorf("with nobody to register, in force after %s: %t, want that after %s", time.Since(began), g.live.Revision() == before.Revision(), widenTime)
 	}
 }
+
+// TestGoesByTheLeader holds that a replica takes over what the leader has kept of a
+// policy that is broken, and nothing else.
+func TestGoesByTheLeader(t *testing.T) {
+	permit(t, "create", "configmap", goodName, "-n", "default")
+	t.Cleanup(func() {
+		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "configmap", goodName, "-n", "default")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	g := keeping(ctx, t, reading("v1", "Service", "kubernetes"))
+	k := newGood(g, "default")
+	is := func(name, rego string) engine.Policy {
+		return engine.Policy{Name: name, FreePackage: true, Modules: []v1alpha1.Module{{Name: "a.rego", Rego: rego}}}
+	}
+	_, err := k.kept.Write(ctx, map[string]engine.Policy{"broken": is("broken", "theirs"), "same": is("same", "ours"), "well": is("well", "theirs")})
+	must(err)
+	broken := errors.New("broken")
+	steps := []struct {
+		reason string
+		out    *controller.Outcome
+		leads  bool
+		want   string
+	}{
+		{reason: "Nothing has been compiled."},
+		{reason: "What is well is nobody else's to say.", out: &controller.Outcome{Well: map[string]engine.Policy{"well": is("well", "ours")}}},
+		{
+			reason: "What is broken is to be the same everywhere.", want: "broken=theirs",
+			out: &controller.Outcome{
+				Broken: map[string]error{"broken": broken, "same": broken, "unknown": broken},
+				Well:   map[string]engine.Policy{"broken": is("broken", "ours"), "same": is("same", "ours"), "unknown": is("unknown", "ours"), "well": is("well", "ours")},
+			},
+		},
+		{
+			reason: "Where this one never knew it well, too.", want: "broken=theirs",
+			out: &controller.Outcome{Broken: map[string]error{"broken": broken}},
+		},
+		{reason: "The leader goes by itself.", leads: true, out: &controller.Outcome{Broken: map[string]error{"broken": broken}}},
+	}
+	for _, step := range steps {
+		g.kept.outcome.Store(step.out)
+		g.registrar, g.election = nil, nil
+		if step.leads {
+			g.registrar = new(controller.Registrar)
+		}
+		for len(g.kept.policies.Changed()) > 0 {
+			<-g.kept.policies.Changed()
+		}
+		must(k.take(ctx))
+		got := ""
+		for name, p := range k.takeOver() {
+			got += name + "=" + p.Modules[0].Rego
+		}
+		if got != step.want {
+			t.Errorf("%s\ntaken: got %q, want %q", step.reason, got, step.want)
+		}
+		if again := len(g.kept.policies.Changed()) > 0; again != (step.want != "") {
+			t.Errorf("%s\ncompiled again: %t", step.reason, again)
+		}
+	}
+}
