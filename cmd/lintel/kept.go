@@ -220,7 +220,7 @@ func (g *gate) awaits(revision string) string {
 	case g.live.Revision() != revision:
 		return "they come into force in a moment"
 	case g.registrar.IsOpen():
-		return "the registration was deleted by hand and is put back later"
+		return "somebody has opened the gate, and nothing is registered until it closes"
 	case !g.registrar.Covers(revision):
 		return "the API server is to be told"
 	case g.replicas == nil:

@@ -126,22 +126,24 @@ const limitRange = `{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionRevi
 	"object": {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "a", "namespace": "default"}}}}`
 
 // TestStarting starts a replica while it cannot read what it decides by: first the API
-// server is not there, then it may not read namespaces. Until it can it is alive and
+// server is not there, then it may not read policies, then not namespaces. Until it can it is alive and
 // not ready, and what it is asked it answers so that somebody else is asked. A policy
 // that is broken, or slow to come, holds up nobody but itself.
 func TestStarting(t *testing.T) {
 	define(t)
 	kubectl(t, "", "create", "namespace", "starting")
 	kubectl(t, whatStarts, "apply", "-f", "-")
-	permit(t, "create", "clusterrole", "starting", "--verb=*", "--resource=policies.lintel.dev,policies.lintel.dev/status,policyexceptions.lintel.dev,"+
-		"validatingwebhookconfigurations,mutatingwebhookconfigurations,clusterroles,leases")
-	permit(t, "create", "clusterrolebinding", "starting", "--clusterrole=starting", "--user=starting")
+	grant := func(name, resources string) {
+		permit(t, "create", "clusterrole", name, "--verb=*", "--resource="+resources)
+		permit(t, "create", "clusterrolebinding", name, "--clusterrole="+name, "--user=starting")
+	}
+	grant("starting", "validatingwebhookconfigurations,mutatingwebhookconfigurations,clusterroles,leases")
 	permit(t, "create", "role", "starting", "-n", "starting", "--verb=get,update,patch", "--resource=configmaps")
 	permit(t, "create", "rolebinding", "starting", "-n", "starting", "--role=starting", "--user=starting")
 	permit(t, "create", "clusterrole", "lintel", "--verb=get", "--resource=namespaces")
 	t.Cleanup(func() {
 		for _, what := range []string{"clusterrole/starting", "clusterrole/lintel", "clusterrolebinding/starting", "clusterrole/starting-namespaces",
-			"clusterrolebinding/starting-namespaces", "validatingwebhookconfiguration/lintel", "mutatingwebhookconfiguration/lintel", "namespace/starting"} {
+			"clusterrolebinding/starting-namespaces", "clusterrole/starting-policies", "clusterrolebinding/starting-policies", "validatingwebhookconfiguration/lintel", "mutatingwebhookconfiguration/lintel", "namespace/starting"} {
 			shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", what, "--ignore-not-found", "--wait=false")
 		}
 	})
@@ -187,10 +189,12 @@ func TestStarting(t *testing.T) {
 	says("reach the cluster: ")
 	notReady("without an API server")
 	api.open.Store(true)
+	says(`read policies: policies.lintel.dev is forbidden: User "starting"`)
+	notReady("without policies, which are not none")
+	grant("starting-policies", "policies.lintel.dev,policies.lintel.dev/status,policyexceptions.lintel.dev")
 	says(`read namespaces: namespaces is forbidden: User "starting"`)
 	notReady("without namespaces")
-	permit(t, "create", "clusterrole", "starting-namespaces", "--verb=get,list,watch", "--resource=namespaces")
-	permit(t, "create", "clusterrolebinding", "starting-namespaces", "--clusterrole=starting-namespaces", "--user=starting")
+	grant("starting-namespaces", "namespaces")
 	must(until(t.Context(), readyTimeout, unless(func() bool {
 		code, _ := get(t, "http://"+probes+"/readyz")
 		return code == http.StatusOK
