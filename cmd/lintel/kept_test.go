@@ -103,7 +103,8 @@ func TestSwapKeepsInventories(t *testing.T) {
 func TestSwapWidensFirst(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	before, after := reading("v1", "Service", "kubernetes"), reading("v1", "Namespace", "default")
+	// Both read the same, so that nothing else is waited for.
+	before, after := reading("v1", "Service", "kubernetes"), reading("v1", "Service", "other")
 	g := keeping(ctx, t, before)
 	var err error
 	g.registrar, err = controller.NewRegistrar(controller.RegistrarConfig{
