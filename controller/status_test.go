@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/lintel-policy/lintel/controller"
@@ -50,7 +51,7 @@ func TestStatusIsReadyEverywhere(t *testing.T) {
 			for _, policy := range p.Objects().Policies {
 				if policy.Name == name {
 					got = policy.Status.Revision
-					for _, c := range policy.Status.Conditions {
+					if c := meta.FindStatusCondition(policy.Status.Conditions, "Ready"); c != nil {
 						got = string(c.Status) + " " + c.Reason + " " + policy.Status.Revision + " " + c.Message
 					}
 				}
