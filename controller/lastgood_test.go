@@ -53,7 +53,7 @@ spec:
 // TestLastGood restarts Lintel, so to speak: what is broken by then is in force as it
 // last was, from whatever source, and the revision is the same.
 func TestLastGood(t *testing.T) {
-	kept := controller.LastGood{Client: configMap(t, "last-good"), Name: "last-good"}
+	kept := controller.LastGood{Client: emptyMap(t, "last-good"), Name: "last-good"}
 	fromMap := v1alpha1.Policy{}
 	fromMap.Name, fromMap.Spec.Source.ConfigMapRef = "from-map", &v1alpha1.ConfigMapRef{Namespace: "a", Name: "b"}
 	fromMap.Spec.Match = object("", "").Spec.Match
@@ -120,7 +120,7 @@ func TestLastGoodOfAnotherVersion(t *testing.T) {
 // TestLastGoodIsTampered holds that an entry which is not what Lintel wrote is an
 // error of that entry alone.
 func TestLastGoodIsTampered(t *testing.T) {
-	client := configMap(t, "tampered")
+	client := emptyMap(t, "tampered")
 	kept := controller.LastGood{Client: client, Name: "tampered"}
 	out := keeper().Compile(objectsOf(nil, object("well", `violation contains {"msg": "a"}`)))
 	_, err := kept.Write(t.Context(), out.Well)
@@ -163,7 +163,7 @@ func TestLastGoodIsTampered(t *testing.T) {
 // TestLastGoodIsFull holds that what there is no room for is named, and that all else is
 // kept.
 func TestLastGoodIsFull(t *testing.T) {
-	client := configMap(t, "full")
+	client := emptyMap(t, "full")
 	kept := controller.LastGood{Client: client, Name: "full"}
 	random := rand.NewChaCha8([32]byte{})
 	noise := make([]byte, 300<<10)

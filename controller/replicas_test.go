@@ -15,8 +15,8 @@ import (
 	"github.com/lintel-policy/lintel/controller"
 )
 
-// configMap makes an empty ConfigMap, as long as the test runs.
-func configMap(t *testing.T, name string) coreclient.ConfigMapInterface {
+// emptyMap makes an empty ConfigMap, as long as the test runs.
+func emptyMap(t *testing.T, name string) coreclient.ConfigMapInterface {
 	t.Helper()
 	client := kubernetes.NewForConfigOrDie(shared.Cluster(t).Config()).CoreV1().ConfigMaps("default")
 	_, err := client.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
@@ -28,7 +28,7 @@ func configMap(t *testing.T, name string) coreclient.ConfigMapInterface {
 // TestReplicas follows what the leader knows of another replica, whose clock is wrong
 // in every way.
 func TestReplicas(t *testing.T) {
-	client := configMap(t, "replicas")
+	client := emptyMap(t, "replicas")
 	now := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
 	theirs := now.Add(10 * time.Minute)
 	join := func(identity string, clock *time.Time) *controller.Replicas {

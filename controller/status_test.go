@@ -17,7 +17,7 @@ import (
 // them changes: who waits for Ready waits until it is in force everywhere.
 func TestStatusIsReadyEverywhere(t *testing.T) {
 	define(t)
-	p := controller.NewPolicies(dynamic.NewForConfigOrDie(shared.Cluster(t).Config()))
+	p := controller.NewPolicies(controller.CacheConfig{Client: dynamic.NewForConfigOrDie(shared.Cluster(t).Config())})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	must(t, "watch policies", p.Start(ctx))
@@ -62,7 +62,7 @@ func TestStatusIsReadyEverywhere(t *testing.T) {
 	k := keeper()
 	write := func(out controller.Outcome, reach controller.Reach) {
 		t.Helper()
-		must(t, "write status", p.WriteStatus(t.Context(), out, reach, time.Now()))
+		must(t, "write status", p.WriteStatus(t.Context(), out, reach, time.Now(), nil))
 	}
 	awaited := controller.Reach{Awaits: "other policies are served by one\x1b"}
 

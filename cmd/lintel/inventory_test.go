@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/lintel-policy/lintel/engine"
 )
@@ -47,10 +46,9 @@ func TestKindsThatCome(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "comers")
 	must(os.Mkdir(folder, 0o700))
 	must(os.WriteFile(filepath.Join(folder, "comers.rego"), []byte(comers), 0o600))
-	g := &gate{mode: byURL, log: zap.NewNop(), metrics: newRegistry(), config: shared.Cluster(t).Config()}
-	g.client = kubernetes.NewForConfigOrDie(g.config)
+	g := &gate{mode: byURL, log: zap.NewNop(), metrics: newRegistry(), changed: make(chan struct{}, 1)}
 	begin := time.Now()
-	must(g.readCluster(t.Context(), []string{filepath.Dir(folder)}, ""))
+	must(g.readPolicies(t.Context(), &serveCommand{kubeconfig: shared.Cluster(t).Kubeconfig(), policies: []string{filepath.Dir(folder)}}))
 	if took := time.Since(begin); took > readyTimeout/2 {
 		t.Errorf("a kind that does not exist was waited for: %v", took)
 	}

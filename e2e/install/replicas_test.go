@@ -23,65 +23,12 @@ import (
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 )
 
-// shared are the objects by which replicas know of each other, and what they need to
-// go by Policies of the cluster.
-const shared = `
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: lintel-replicas, namespace: lintel-system}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: lintel-last-good, namespace: lintel-system}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {name: shared, namespace: lintel-system}
-rules:
-- {apiGroups: [""], resources: [configmaps], resourceNames: [lintel-replicas, lintel-last-good], verbs: [get, update, patch]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: shared, namespace: lintel-system}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: shared}
-subjects: [{kind: ServiceAccount, name: lintel, namespace: lintel-system}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: lintel-policies}
-rules:
-- {apiGroups: [lintel.dev], resources: [policies, policyexceptions], verbs: [get, list, watch]}
-- {apiGroups: [lintel.dev], resources: [policies/status], verbs: [patch]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: lintel-policies}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: lintel-policies}
-subjects: [{kind: ServiceAccount, name: lintel, namespace: lintel-system}]
-`
-
-// ofCluster makes an installation that goes by Policies of the cluster, of which there
-// are none.
-func ofCluster(t *testing.T) *fleet {
-	t.Helper()
-	f := install(t, asItIs)
-	f.must(t, "apply", "-f", "../../manifests/crds")
-	f.must(t, "wait", "--for=condition=Established", "crd/policies.lintel.dev", "crd/policyexceptions.lintel.dev")
-	f.give(t, shared)
-	for i, arg := range f.args {
-		if strings.HasPrefix(arg, "--policies=") {
-			f.args[i] = "--policies=cluster"
-		}
-	}
-	return f
-}
-
-// permitted lets Lintel read the ConfigMap of a policy.
+// permitted lets Lintel read the ConfigMaps of policies.
 const permitted = `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: rego, namespace: default}
-rules: [{apiGroups: [""], resources: [configmaps], resourceNames: [rego], verbs: [get, list, watch]}]
+rules: [{apiGroups: [""], resources: [configmaps], resourceNames: [rego, turned], verbs: [get, list, watch]}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -89,14 +36,6 @@ metadata: {name: rego, namespace: default}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: rego}
 subjects: [{kind: ServiceAccount, name: lintel, namespace: lintel-system}]
 `
-
-// give applies objects.
-func (f *fleet) give(t *testing.T, objects string) {
-	t.Helper()
-	if _, stderr, code := f.Kubectl(t.Context(), strings.NewReader(objects), "apply", "-f", "-"); code != 0 {
-		t.Fatalf("kubectl apply: %s", stderr)
-	}
-}
 
 // A changer changes policies as fast as the API server lets it.
 type changer struct {
@@ -118,6 +57,10 @@ func policyOf(name, kind, source string) string {
 		"match": {"kinds": [{"apiGroups": [""], "kinds": ["` + kind + `"]}]}, "enforcement": "deny"}}`
 }
 
+func fromMap(name string) string {
+	return `{"configMapRef": {"namespace": "default", "name": "` + name + `"}}`
+}
+
 func modules(texts ...string) string {
 	all := []v1alpha1.Module{}
 	for i, text := range texts {
@@ -127,20 +70,28 @@ func modules(texts ...string) string {
 	return string(data)
 }
 
-// set gives a Policy other Rego.
+// set gives a Policy another source.
 func (c *changer) set(t *testing.T, name, source string) {
 	t.Helper()
-	_, err := c.objects.Resource(v1alpha1.GroupVersion.WithResource("policies")).
-		Patch(t.Context(), name, types.MergePatchType, []byte(`{"spec": {"source": `+source+`}}`), metav1.PatchOptions{})
+	fields := map[string]any{"modules": nil, "configMapRef": nil}
+	must(t, json.Unmarshal([]byte(source), &fields))
+	whole, err := json.Marshal(fields)
+	must(t, err)
+	_, err = c.objects.Resource(v1alpha1.GroupVersion.WithResource("policies")).
+		Patch(t.Context(), name, types.MergePatchType, []byte(`{"spec": {"source": `+string(whole)+`}}`), metav1.PatchOptions{})
 	must(t, err)
 }
 
-// setMap gives the ConfigMap of a Policy other data.
-func (c *changer) setMap(t *testing.T, text string) {
+// setMap gives a ConfigMap other Rego, a module of each text.
+func (c *changer) setMap(t *testing.T, name string, texts ...string) {
 	t.Helper()
-	patch, err := json.Marshal(map[string]any{"data": map[string]string{"a.rego": text}})
+	data := map[string]any{"a.rego": nil, "b.rego": nil}
+	for i, text := range texts {
+		data[string(rune('a'+i))+".rego"] = text
+	}
+	patch, err := json.Marshal(map[string]any{"data": data})
 	must(t, err)
-	_, err = c.client.CoreV1().ConfigMaps("default").Patch(t.Context(), "rego", types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = c.client.CoreV1().ConfigMaps("default").Patch(t.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
 	must(t, err)
 }
 
@@ -256,12 +207,13 @@ func (f *fleet) awaitOne(t *testing.T, but string) string {
 // TestReplicas follows three replicas while policies change, break and come again, and
 // replicas lag behind, restart and crash.
 func TestReplicas(t *testing.T) {
-	f := ofCluster(t)
+	f := newFleet(t)
+	f.apply(t)
 	c := &changer{f, dynamic.NewForConfigOrDie(f.Config()), t}
-	f.give(t, permitted)
+	f.applyText(t, permitted)
 	f.must(t, "create", "configmap", "rego", "--from-literal=a.rego="+rego("mapped 0"))
-	f.give(t, policyOf("reloaded", "Service", modules(rego("reloaded 0"))))
-	f.give(t, policyOf("mapped", "Service", `{"configMapRef": {"namespace": "default", "name": "rego"}}`))
+	f.applyText(t, policyOf("reloaded", "Service", modules(rego("reloaded 0"))))
+	f.applyText(t, policyOf("mapped", "Service", fromMap("rego")))
 	for n := range 3 {
 		f.start(t, n, "--lame-duck=2s")
 	}
@@ -281,7 +233,7 @@ func TestReplicas(t *testing.T) {
 // fails.
 func testParameter(t *testing.T, c *changer) {
 	const named = "# METADATA\n# custom: {parameters: {type: object, properties: {text: {type: string, default: a}}}}\npackage team\n\nviolation contains {\"msg\": input.parameters.text}"
-	c.give(t, policyOf("parameter", "LimitRange", modules(named)))
+	c.applyText(t, policyOf("parameter", "LimitRange", modules(named)))
 	c.awaitCondition(t, "parameter", "True Compiled")
 	_, stop := c.stream(t, "LimitRange", deniedBy("parameter  "))
 	var longest time.Duration
@@ -344,29 +296,28 @@ func testReadyEverywhere(t *testing.T, c *changer) {
 // broken, under load: all requests are denied by both policies. Where the last is broken,
 // all replicas go by the same that was well.
 func testReloads(t *testing.T, c *changer) {
+	// Of what is broken in a Policy itself, its admission would hold up each change.
+	c.must(t, "create", "configmap", "turned", "--from-literal=a.rego="+rego("reloaded first"))
+	c.set(t, "reloaded", fromMap("turned"))
+	c.awaitCondition(t, "reloaded", "True Compiled")
 	_, stop := c.stream(t, "Service", deniedBy("reloaded ", "mapped "))
-	bad := []string{
-		modules(notRego), modules("package lintel.workload\n\nviolation contains {\"msg\": \"no\"}"), modules(rego("one"), "package other\n\na := 1"),
-		`{"configMapRef": {"namespace": "default", "name": "none"}, "modules": null}`, modules("\x00"), modules(rego("cut")[:30]),
+	bad := [][]string{
+		{notRego}, {"package lintel.workload\n\nviolation contains {\"msg\": \"no\"}"}, {rego("one"), "package other\n\na := 1"}, {}, {"\x00"}, {rego("cut")[:30]},
 	}
 	for i := range 40 {
 		switch i % 4 {
 		case 0:
-			c.set(t, "reloaded", `{"configMapRef": null, `+modules(rego(fmt.Sprintf("reloaded %d", i)))[1:])
+			c.setMap(t, "turned", rego(fmt.Sprintf("reloaded %d", i)))
 		case 1:
-			c.setMap(t, rego(fmt.Sprintf("mapped %d", i)))
+			c.setMap(t, "rego", rego(fmt.Sprintf("mapped %d", i)))
 		case 2:
-			source := bad[i/4%len(bad)]
-			if !strings.HasPrefix(source, `{"configMapRef"`) {
-				source = `{"configMapRef": null, ` + source[1:]
-			}
-			c.set(t, "reloaded", source)
+			c.setMap(t, "turned", bad[i/4%len(bad)]...)
 		case 3:
-			c.setMap(t, rego(fmt.Sprintf("mapped %d", i))[:40]) // half of it
+			c.setMap(t, "rego", rego(fmt.Sprintf("mapped %d", i))[:40]) // half of it
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	c.set(t, "reloaded", `{"configMapRef": null, `+modules(notRego)[1:])
+	c.setMap(t, "turned", notRego)
 	c.must(t, "delete", "configmap", "rego")
 	c.awaitOne(t, "")
 	c.awaitCondition(t, "mapped", "False Pending")
