@@ -133,25 +133,27 @@ func testPermitted(t *testing.T, f *fleet) {
 // its own: nothing of those is told to anybody.
 func testNotPermitted(t *testing.T, f *fleet) {
 	policy := fromTeam[strings.Index(fromTeam, "apiVersion: lintel.dev"):]
-	for ref, secret := range map[string]string{
-		"kube-system/extension-apiserver-authentication": "BEGIN CERTIFICATE", // it has the authorities of the cluster
-		"lintel-system/lintel-state":                     "registered",
-	} {
-		in, name, _ := strings.Cut(ref, "/")
-		if !strings.Contains(f.must(t, "get", "configmap", name, "-n", in, "-o", "yaml"), secret) {
-			t.Fatalf("ConfigMap %s has no %s: this test says nothing", ref, secret)
+	const ref, secret = "kube-system/extension-apiserver-authentication", "BEGIN CERTIFICATE" // the authorities of the cluster
+	in, name, _ := strings.Cut(ref, "/")
+	if !strings.Contains(f.must(t, "get", "configmap", name, "-n", in, "-o", "yaml"), secret) {
+		t.Fatalf("ConfigMap %s has no %s: this test says nothing", ref, secret)
+	}
+	f.applyText(t, strings.NewReplacer("from-team", name, "rules, name: ours", in+", name: "+name).Replace(policy))
+	f.awaitPolicy(t, name, "Pending", "may not read ConfigMap "+ref)
+	if said := f.must(t, "get", "policy.lintel.dev", name, "-o", "jsonpath={.status}"); strings.Contains(said, secret) {
+		t.Errorf("the status tells what is in ConfigMap %s:\n%s", ref, said)
+	}
+	for n, replica := range f.replicas {
+		if strings.Contains(replica.Log(), secret) {
+			t.Errorf("replica %d logs what is in ConfigMap %s", n, ref)
 		}
-		f.applyText(t, strings.NewReplacer("from-team", name, "rules, name: ours", in+", name: "+name).Replace(policy))
-		f.awaitPolicy(t, name, "Pending", "may not read ConfigMap "+ref)
-		if said := f.must(t, "get", "policy.lintel.dev", name, "-o", "jsonpath={.status}"); strings.Contains(said, secret) {
-			t.Errorf("the status tells what is in ConfigMap %s:\n%s", ref, said)
-		}
-		for n, replica := range f.replicas {
-			if strings.Contains(replica.Log(), "BEGIN CERTIFICATE") {
-				t.Errorf("replica %d logs what is in ConfigMap %s", n, ref)
-			}
-		}
-		f.must(t, "delete", "policy.lintel.dev", name)
+	}
+	f.must(t, "delete", "policy.lintel.dev", name)
+
+	own := strings.NewReplacer("from-team", "own", "rules, name: ours", "lintel-system, name: lintel-state").Replace(policy)
+	_, stderr, code := f.Kubectl(t.Context(), strings.NewReader(own), "apply", "-f", "-")
+	if want := "ConfigMap lintel-system/lintel-state has no key that ends in .rego"; code == 0 || !strings.Contains(stderr, want) || strings.Contains(stderr, "registered") {
+		t.Errorf("Lintel's own ConfigMap as a source: %s, want %q and no more", stderr, want)
 	}
 }
 
