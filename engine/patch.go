@@ -226,10 +226,11 @@ func (pt *patcher) askOne(ctx context.Context, e *evaluation, object *ast.Term, 
 			return err
 		}
 		c.policy = a.policy.info.Name
-		if pt.permits(&c, object) && c.changes(object) {
-			changes = append(changes, c)
+		if !pt.permits(&c, object) || !c.changes(object) {
+			return nil
 		}
-		return nil
+		changes = append(changes, c)
+		return pt.checkLoosening(c, object)
 	})
 	return changes, err
 }

@@ -11,14 +11,15 @@ import (
 
 // isPatchable reports whether the object of the request may be patched at all:
 // it is created or updated, its kind is one of Kubernetes' own, whose fields are
-// known here, and no controller keeps it equal to what it was made from. A
+// known here, it does not say who may do what, and no controller keeps it equal to
+// what it was made from. A
 // patched ReplicaSet no longer equals its Deployment's template, and the
 // Deployment makes another, and another.
 func (r *Request) isPatchable() bool {
 	if r.object == nil || r.operation != v1alpha1.Create && r.operation != v1alpha1.Update {
 		return false
 	}
-	if !isBuiltIn(r.resource.Group) || !isBuiltIn(r.kind.Group) {
+	if !isBuiltIn(r.resource.Group) || !isBuiltIn(r.kind.Group) || slices.Contains(authorities, r.kind.Group) {
 		return false
 	}
 	switch r.kind.Kind {
