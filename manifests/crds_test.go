@@ -96,6 +96,9 @@ func TestObjectsOfOurs(t *testing.T) {
 		})
 	}
 	t.Run("Columns", func(t *testing.T) { testColumns(t, policy(`{source: {library: probes}}`)) })
+	t.Run("ColumnsOfExceptions", func(t *testing.T) {
+		testColumnsOfExceptions(t, exception(`{`+excused+`, objects: {names: ["legacy-*"]}}`))
+	})
 }
 
 // testColumns makes a policy with a status and looks at what kubectl prints of it.
@@ -103,6 +106,9 @@ func testColumns(t *testing.T, object string) {
 	c := shared.Cluster(t)
 	if _, stderr, code := c.Kubectl(t.Context(), strings.NewReader(object), "create", "-f", "-"); code != 0 {
 		t.Fatal(stderr)
+	}
+	if got := kubectl(t, c, "get", "lpol", "a", "-o", "jsonpath={.status.observedGeneration}"); got != "-1" {
+		t.Errorf("before Lintel has said anything, observedGeneration is %q, want -1, or tools that wait take silence for well", got)
 	}
 	kubectl(t, c, "patch", "lpol", "a", "--subresource=status", "--type=merge", "-p",
 		`{"status":{"enforcement":"warn","nextStage":{"from":"2027-01-15T00:00:00Z","enforcement":"deny"},"revision":"4f2a91c","conditions":[{"type":"Ready","status":"False","reason":"Broken","message":"a.rego:1","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
@@ -112,5 +118,28 @@ func testColumns(t *testing.T, object string) {
 	}
 	if got, want := strings.Fields(lines[1]), strings.Fields("policy.lintel.dev/a warn deny 2027-01-15T00:00:00Z False Broken 4f2a91c"); !cmp.Equal(got[:min(len(got), 7)], want) {
 		t.Errorf("kubectl get lintel: %q, want %q", got, want)
+	}
+}
+
+// testColumnsOfExceptions makes an exception with a status and looks at what kubectl
+// prints of it.
+func testColumnsOfExceptions(t *testing.T, object string) {
+	c := shared.Cluster(t)
+	if _, stderr, code := c.Kubectl(t.Context(), strings.NewReader(object), "create", "-f", "-"); code != 0 {
+		t.Fatal(stderr)
+	}
+	if got := kubectl(t, c, "get", "lpex", "a", "-o", "jsonpath={.status.observedGeneration}"); got != "-1" {
+		t.Errorf("before Lintel has said anything, observedGeneration is %q, want -1, or tools that wait go on before it counts", got)
+	}
+	kubectl(t, c, "patch", "lpex", "a", "--subresource=status", "--type=merge", "-p",
+		`{"status":{"lastUsed":"2026-01-01T00:00:00Z","conditions":[{"type":"Honoured","status":"True","reason":"PartlyHonoured","message":"","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
+	lines := strings.Split(kubectl(t, c, "get", "lpex", "a"), "\n")
+	if got, want := strings.Fields(lines[0]), strings.Fields("NAME POLICIES OWNER EXPIRES LAST USED HONOURED REASON"); !cmp.Equal(got, want) {
+		t.Errorf("columns %q, want %q", got, want)
+	}
+	row := strings.Fields(lines[1])
+	want := strings.Fields(`a ["probes"] o 2027-03-31T00:00:00Z`)
+	if len(row) != 7 || !cmp.Equal(row[:4], want) || row[5] != "True" || row[6] != "PartlyHonoured" {
+		t.Errorf("kubectl get lpex: %q, want %q, when it was last used, and True PartlyHonoured", row, want)
 	}
 }

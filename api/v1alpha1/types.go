@@ -314,7 +314,11 @@ type PolicyException struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   PolicyExceptionSpec   `json:"spec"`
+	Spec PolicyExceptionSpec `json:"spec"`
+	// Status is what Lintel says of it. Until it has, the generation says that nothing
+	// was observed yet, or tools that wait for objects would go on before it counts.
+	//
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status PolicyExceptionStatus `json:"status,omitempty"`
 }
 
