@@ -35,6 +35,18 @@ type Outcome struct {
 	Errors []error
 }
 
+// Count returns how many policies are broken, and how many wait for something.
+func (o *Outcome) Count() (isBroken, isPending int) {
+	for _, err := range o.Broken {
+		if errors.Is(err, policies.ErrPending) {
+			isPending++
+		} else {
+			isBroken++
+		}
+	}
+	return isBroken, isPending
+}
+
 // Compile makes a Set of objects.
 func (k *Keeper) Compile(objects policies.Objects) Outcome {
 	source, err := policies.FromObjects(objects)

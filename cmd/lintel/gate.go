@@ -123,6 +123,11 @@ func (g *gate) connect(c *serveCommand) (err error) {
 	g.live = controller.NewLive(controller.LiveConfig{Namespaces: g.namespaces, Inventory: g.inventory, Excused: g.excused, Log: g.log})
 	if slices.Contains(c.policies, fromCluster) {
 		g.kept = newKept(cache)
+		for _, metric := range g.kept.collectors() {
+			if err := g.metrics.Register(metric); err != nil {
+				return fmt.Errorf("register metrics: %w", err)
+			}
+		}
 		g.exceptions, err = g.newExceptions()
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/lintel-policy/lintel/controller"
@@ -30,6 +31,24 @@ type kept struct {
 
 func newKept(cache controller.CacheConfig) *kept {
 	return &kept{policies: controller.NewPolicies(cache), told: make(chan struct{}, 1), begun: make(chan struct{})}
+}
+
+// collectors are the metrics of it.
+func (k *kept) collectors() []prometheus.Collector {
+	count := func() (isBroken, isPending int) {
+		if out := k.outcome.Load(); out != nil {
+			return out.Count()
+		}
+		return 0, 0
+	}
+	return []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "lintel_policies_broken", Help: "How many Policy objects are broken: in force as they last were, or not at all.",
+		}, func() float64 { n, _ := count(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "lintel_policies_pending", Help: "How many Policy objects wait for what they are made of.",
+		}, func() float64 { _, n := count(); return float64(n) }),
+	}
 }
 
 // keepCluster makes live what the policies of the cluster decide, beside those of

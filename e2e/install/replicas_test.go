@@ -330,6 +330,12 @@ func testReloads(t *testing.T, c *changer) {
 	c.awaitCondition(t, "reloaded", "False Broken")
 	c.awaitOne(t, "")
 	stop()
+	for n := range c.replicas {
+		metrics := page("http://" + addressOf(n) + ":8080/metrics")
+		if !strings.Contains(metrics, "\nlintel_policies_broken 1\n") || !strings.Contains(metrics, "\nlintel_policies_pending 1\n") {
+			t.Errorf("replica %d has no metric of one policy that is broken, and one that waits", n)
+		}
+	}
 	text, _ := c.condition(t, "reloaded")
 	if want := "What was in force before is in force still."; !strings.Contains(text, want) {
 		t.Errorf("a policy that is broken: %q, want %q", text, want)
