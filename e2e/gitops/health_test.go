@@ -9,6 +9,9 @@ import (
 	"testing"
 )
 
+const excused = `{"apiVersion": "lintel.dev/v1alpha1", "kind": "PolicyException", "metadata": {"name": "excused", "namespace": "default"},
+	"spec": {"policies": ["good"], "objects": {"names": ["a"]}, "reason": "r", "owner": "o", "expires": "2037-01-01T00:00:00Z"}}`
+
 // TestHealth holds what is said of policies to what Flux reads in it, and Argo CD too
 // with the health check of docs/gitops.md.
 func TestHealth(t *testing.T) {
@@ -17,12 +20,13 @@ func TestHealth(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "health.lua")
 	must(t, os.WriteFile(script, []byte(luaOf(t, "../../docs/gitops.md")), 0o600))
 	s.must(t, "apply", "-f", "../../manifests/crds")
-	s.must(t, "wait", "--for=condition=Established", "crd/policies.lintel.dev")
+	s.must(t, "wait", "--for=condition=Established", "crd/policies.lintel.dev", "crd/policyexceptions.lintel.dev")
 	const good = `{"apiVersion": "lintel.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "good"}, "spec": {"source": {"library": "probes"}%s}}`
 	const waiting = `{"apiVersion": "lintel.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "waiting"}, "spec": {"source": {"configMapRef": {"namespace": "default", "name": "later"}}}}`
 	s.mustWith(t, fmt.Sprintf(good, ""), "apply", "-f", "-")
 	s.mustWith(t, waiting, "apply", "-f", "-")
 	s.mustWith(t, broken, "apply", "-f", "-")
+	s.mustWith(t, excused, "apply", "-f", "-")
 
 	is := func(name string) string {
 		object := s.must(t, "get", "policies.lintel.dev", name, "-o", "json")
@@ -40,8 +44,16 @@ func TestHealth(t *testing.T) {
 			t.Errorf("before Lintel has said anything of %s: got %q, want InProgress and %s", name, got, want)
 		}
 	}
+	exception := func() string { return run(t, s.must(t, "get", "lpex", "excused", "-n", "default", "-o", "json"), flux) }
+	if got := exception(); !strings.HasPrefix(got, "InProgress: ") {
+		t.Errorf("an exception that Lintel has not seen yet: got %q, want InProgress", got)
+	}
 	stop := s.startLintel(t)
 	holds("good", "Current", "Healthy")
+	s.eventually(t, "the exception to be Current", func() (bool, string) {
+		got := exception()
+		return strings.HasPrefix(got, "Current: "), got
+	})
 	holds("waiting", "InProgress", "Progressing")
 	holds("broken", "Failed", "Degraded")
 	if got := is("broken"); !strings.Contains(got, "var nothing is unsafe") {
