@@ -19,8 +19,9 @@ const module = "github.com/lintel-policy/lintel/"
 // folder that is not here may be imported by tests, benchmarks and the demo alone.
 var mayImport = map[string][]string{
 	"api/v1alpha1": {},
+	"audit":        {"engine", "report"},
 	"certs":        {},
-	"cmd/lintel":   {"api/v1alpha1", "certs", "controller", "doctor", "engine", "measure", "policies", "replay", "report", "resource", "splice", "verify", "webhook"},
+	"cmd/lintel":   {"api/v1alpha1", "audit", "certs", "controller", "doctor", "engine", "measure", "policies", "replay", "report", "resource", "splice", "verify", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},
 	"doctor":       {"api/v1alpha1", "controller", "engine", "policies"},
 	"engine":       {"api/v1alpha1", "secrets"},

@@ -198,11 +198,8 @@ func (o *Options) before(ctx context.Context, req *engine.Request, note *Note, o
 func (o *Options) decide(ctx context.Context, set *engine.Set, req *engine.Request) (*engine.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, perRequest)
 	defer cancel()
-	m, err := set.Patch(ctx, req, o.Inventory)
-	if err != nil {
-		return nil, err
-	}
-	return set.Review(ctx, m.Request, o.Inventory)
+	d, _, err := set.Decide(ctx, req, o.Inventory)
+	return d, err
 }
 
 // labelled is what has labels.

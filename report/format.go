@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"slices"
 )
 
 // A Format writes a report, whole: it returns the error of the writer.
@@ -29,17 +28,35 @@ type Config struct {
 	Version string
 }
 
-// New returns the format of a name, which is one of [Formats].
+// New returns the format of a name, which is one of [Formats] or of [ClusterFormats].
 func New(name string, cfg Config) (Format, error) {
 	if cfg.Root == "" {
 		cfg.Root = cfg.Folder
 	}
-	i := slices.Index(Formats(), name)
-	if i < 0 {
+	newFormat, ok := formats[name]
+	if !ok {
 		return nil, fmt.Errorf("format %q is unknown: it is one of %q", name, Formats())
 	}
-	return []Format{&text{cfg}, jsonFormat{}, &sarif{cfg}, junitFormat{}, github{cfg}, baselineFormat{}}[i], nil
+	return newFormat(cfg), nil
 }
 
-// Formats returns the names of the formats, the default first.
+// formats makes formats by name.
+var formats = map[string]func(Config) Format{
+	"text":     func(cfg Config) Format { return &text{cfg} },
+	"json":     func(Config) Format { return jsonFormat{} },
+	"sarif":    func(cfg Config) Format { return &sarif{cfg} },
+	"junit":    func(Config) Format { return junitFormat{} },
+	"github":   func(cfg Config) Format { return github{cfg} },
+	"baseline": func(Config) Format { return baselineFormat{} },
+	"table":    func(cfg Config) Format { return tables{cfg} },
+	"html":     func(cfg Config) Format { return html{cfg} },
+}
+
+// Formats returns the names of the formats for what is in files, the default first.
 func Formats() []string { return []string{"text", "json", "sarif", "junit", "github", "baseline"} }
+
+// ClusterFormats returns the names of the formats for what is in a cluster, the default
+// first. Text lists each object, and the others but table and html are as for files.
+func ClusterFormats() []string {
+	return []string{"table", "text", "json", "sarif", "html", "junit", "baseline"}
+}

@@ -27,6 +27,8 @@ type document struct {
 	Warnings    []jsonNote   `json:"warnings"`
 	Assumptions []string     `json:"assumptions"`
 	Baseline    *Comparison  `json:"baseline,omitempty"`
+	Time        *time.Time   `json:"time,omitempty"`   // of an audit
+	Tables      []Table      `json:"tables,omitempty"` // of an audit
 	Summary     Summary      `json:"summary"`
 }
 
@@ -93,6 +95,9 @@ func newDocument(r *Report) document {
 		Revision: r.Revision, Results: []jsonResult{}, Patches: []jsonPatch{}, Errors: []jsonError{},
 		Passed: []jsonPassed{}, Excused: []jsonExcuse{}, Warnings: []jsonNote{}, Assumptions: append([]string{}, r.Assumptions...),
 		Baseline: r.Baseline, Summary: r.Summary(),
+	}
+	if r.GroupedBy != nil {
+		doc.Time, doc.Tables = &r.Time, r.Tables()
 	}
 	for _, e := range r.AllErrors() {
 		doc.Errors = append(doc.Errors, jsonError{e.Source.File, e.Source.Line, e.Policy, e.Object, e.OnError, e.Message})

@@ -1,5 +1,5 @@
-// Package report writes what policies found: text for people, and JSON, SARIF,
-// JUnit's XML and GitHub's annotations for programs.
+// Package report writes what policies found: text, tables and a page for people, and
+// JSON, SARIF, JUnit's XML and GitHub's annotations for programs.
 //
 // A [Report] is what one run found, in the order of the objects. A [Format] writes
 // it; [New] knows them by name. Which of the findings count as a failure is said
@@ -16,6 +16,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
@@ -40,6 +41,13 @@ type Report struct {
 	Skipped int
 	// FailOn is which findings fail the run. If "", those that deny.
 	FailOn FailOn
+	// GroupedBy are the keys of the labels whose values objects are counted by, as they
+	// are in a cluster; nil for files.
+	GroupedBy []string
+	// Time is when the run was; JSON has it where there are tables.
+	Time time.Time
+	// Since is an earlier run to compare the tables with; nil without one.
+	Since *Earlier
 	// Baseline says how the findings compare with a baseline; nil without one.
 	Baseline *Comparison
 }
@@ -71,6 +79,8 @@ type Object struct {
 	Passed string
 	// Asked are the names of the policies that were asked, sorted.
 	Asked []string
+	// Labels are the values of the report's GroupedBy, "" where nobody gives one.
+	Labels []string
 	// Excused are the exceptions that kept a policy from being asked.
 	Excused []engine.Excuse
 }

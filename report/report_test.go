@@ -236,7 +236,9 @@ func hostileReport(t *testing.T) *report.Report {
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	r := hostileReport(t)
-	for _, format := range report.Formats() {
+	r.GroupedBy = []string{"team"}
+	r.Objects[0].Labels = []string{hostile}
+	for _, format := range append(report.Formats(), "table", "html") {
 		got := write(t, format, report.Config{}, r)
 		for _, char := range got {
 			if s := string(char); s != "\n" && engine.Printable(s) != s {

@@ -77,7 +77,7 @@ not tell.`,
 	c.policies.add(cmd)
 	c.place.add(cmd)
 	c.charts.add(cmd)
-	c.out.flags(cmd)
+	c.out.flags(cmd, report.Formats())
 	return cmd
 }
 
@@ -104,13 +104,7 @@ func (c *checkCommand) run(ctx context.Context, paths []string, given map[string
 	for _, text := range append(c.charts.unused(found), nothing(found, paths)...) {
 		r.Warnings = append(r.Warnings, report.Note{Message: text})
 	}
-	written := c.out.write(r, c.streams.out)
-	concluded := c.conclude(r)
-	if written != nil {
-		complain(c.streams.err, written.Error())
-		return errUntold
-	}
-	return concluded
+	return c.out.finish(r, c.streams)
 }
 
 // nothing returns the warning that folders hold nothing to judge: in a pipeline, one
@@ -128,11 +122,11 @@ func nothing(found resource.Result, paths []string) []string {
 }
 
 // conclude tells of errors and warnings, and returns what the exit code is made of.
-func (c *checkCommand) conclude(r *report.Report) error {
+func conclude(r *report.Report, stderr io.Writer) error {
 	for _, w := range r.Warnings {
-		complain(c.streams.err, "warning: "+at(w.Source)+w.Message)
+		complain(stderr, "warning: "+at(w.Source)+w.Message)
 	}
-	tell(c.streams.err, r.AllErrors())
+	tell(stderr, r.AllErrors())
 	switch {
 	case r.Untold():
 		return errUntold

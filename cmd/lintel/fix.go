@@ -101,7 +101,7 @@ func (c *fixCommand) finish(ctx context.Context, f *fixer, r *report.Report, isF
 	if err != nil && !errors.Is(err, errUntold) {
 		return err
 	}
-	verdict := c.conclude(r)
+	verdict := conclude(r, c.streams.err)
 	for _, n := range f.left {
 		complain(c.streams.err, at(n.Source)+n.Message)
 	}

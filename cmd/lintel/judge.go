@@ -161,11 +161,9 @@ func (j *judge) one(ctx context.Context, c candidate, s *surroundings) (report.O
 	if err != nil {
 		return c.failed(err), nil
 	}
-	m, err := within(ctx, req, s.inventory, j.policies.set.Patch)
-	if err != nil {
-		return c.failed(err), nil
-	}
-	d, err := within(ctx, m.Request, s.inventory, j.policies.set.Review)
+	ctx, cancel := context.WithTimeout(ctx, perObject)
+	defer cancel()
+	d, m, err := j.policies.set.Decide(ctx, req, s.inventory)
 	if err != nil {
 		return c.failed(err), nil
 	}
@@ -183,15 +181,6 @@ func (j *judge) request(c candidate, s *surroundings) (*engine.Request, error) {
 		req = req.In(s.namespaces[c.namespace])
 	}
 	return req, nil
-}
-
-// within asks the policies with a deadline.
-func within[T any](ctx context.Context, req *engine.Request, inv *engine.Inventory,
-	ask func(context.Context, *engine.Request, *engine.Inventory) (T, error),
-) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, perObject)
-	defer cancel()
-	return ask(ctx, req, inv)
 }
 
 // spread calls do with 0 to n-1, on all processors.

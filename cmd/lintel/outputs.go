@@ -15,6 +15,7 @@ import (
 // outputs are the flags that say how findings are told: in which formats, where
 // to, and which of them fail the run.
 type outputs struct {
+	names        []string // of the formats that there are, the default first
 	given        []string // "format" or "format=file"
 	noFix, quiet bool
 	failOn       string
@@ -26,10 +27,11 @@ type outputs struct {
 	fails   report.FailOn
 }
 
-// flags adds the flags.
-func (o *outputs) flags(cmd *cobra.Command) {
+// flags adds the flags, of which one takes the names of formats.
+func (o *outputs) flags(cmd *cobra.Command, formats []string) {
+	o.names = formats
 	flags := cmd.Flags()
-	targetsFlag(cmd, &o.given, report.Formats())
+	targetsFlag(cmd, &o.given, formats)
 	flags.BoolVar(&o.noFix, "no-fix", false, "leave out of text how to put violations right")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "have text say nothing where nothing is denied or warned about")
 	flags.StringVar(&o.failOn, "fail-on", report.FailOns()[0], "which `enforcement` of a violation makes the exit code 1: "+strings.Join(report.FailOns(), ", "))
@@ -49,7 +51,7 @@ func (o *outputs) prepare(stdout io.Writer) error {
 			return err
 		}
 	}
-	if o.targets, err = readTargets(o.given, report.Formats()); err != nil {
+	if o.targets, err = readTargets(o.given, o.names); err != nil {
 		return err
 	}
 	folder, _ := os.Getwd() // without it, SARIF does not say it
@@ -78,6 +80,17 @@ func (o *outputs) write(r *report.Report, stdout io.Writer) error {
 		errs = append(errs, t.write(stdout, func(w io.Writer) error { return o.formats[i].Write(w, r) }))
 	}
 	return errors.Join(errs...)
+}
+
+// finish writes r everywhere, tells of errors, and returns what the exit code is made of.
+func (o *outputs) finish(r *report.Report, s streams) error {
+	written := o.write(r, s.out)
+	concluded := conclude(r, s.err)
+	if written != nil {
+		complain(s.err, written.Error())
+		return errUntold
+	}
+	return concluded
 }
 
 // maxBaseline is how large a baseline may be: a finding takes about 400 bytes.

@@ -96,8 +96,8 @@ could not tell, whatever else it found.`,
 		return fmt.Errorf("%w: see %q", err, cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(
-		newBench(s), newBreakglass(s), newCheck(s), newCompletion(), newDoctor(s), newExplain(s), newFix(s), newPolicies(s), newRenderChart(s), newReplay(s), newServe(s), newTest(s),
-		newVersion(s),
+		newAudit(s), newBench(s), newBreakglass(s), newCheck(s), newCompletion(), newDoctor(s), newExplain(s), newFix(s), newPolicies(s),
+		newRenderChart(s), newReplay(s), newServe(s), newTest(s), newVersion(s),
 	)
 	root.SetHelpCommand(newHelp())
 	return root

@@ -1,0 +1,213 @@
+// Package audit holds what is already in a cluster to policies: what would be denied,
+// warned about and patched if it were made today.
+//
+// [Run] lists the kinds that policies match, page by page, and reviews the objects
+// while the next page is on its way. Nothing is written and no object is kept, but for
+// the Namespaces and what the policies declare that they read.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/report"
+)
+
+// A Kind is one kind of object, in the version that policies see.
+type Kind struct {
+	schema.GroupVersionKind
+	Resource   string // the plural
+	Namespaced bool
+}
+
+// Config configures [Run]. Client and Set are required.
+type Config struct {
+	// Client is any client of the cluster: only paths are asked of it.
+	Client rest.Interface
+	Set    *engine.Set
+	// Kinds are what is reviewed, and Inventory what policies read beside it.
+	Kinds, Inventory []Kind
+	// Namespace limits the run to one namespace. If "", all of the cluster is reviewed.
+	Namespace string
+	// Labels are the keys of the labels whose values objects are counted by.
+	Labels []string
+	// Now is what stages and exceptions go by. If zero, the time of the call.
+	Now time.Time
+	// Reviewed is called after each object, by several goroutines. It may be nil.
+	Reviewed func()
+}
+
+// perObject is how long the policies may take for one object, which takes a few
+// milliseconds at most. What takes longer is an error, not a hang.
+const perObject = 10 * time.Second
+
+// Run reviews what there is and returns what was found, in the order of the objects'
+// namespaces, kinds and names. What cannot be listed is among the report's errors. The
+// error is that of the context, or says that the Namespaces cannot be read.
+func Run(ctx context.Context, cfg Config) (*report.Report, error) {
+	if cfg.Now.IsZero() {
+		cfg.Now = time.Now()
+	}
+	a := &auditor{Config: cfg, lister: lister{cfg.Client, cfg.Namespace}}
+	a.report = &report.Report{Revision: cfg.Set.Revision(), GroupedBy: append([]string{}, cfg.Labels...), Time: cfg.Now}
+	if err := a.readNamespaces(ctx); err != nil {
+		return nil, err
+	}
+	a.readInventory(ctx)
+	a.claims = a.lister.claims(ctx, cfg.Kinds)
+	a.review(ctx)
+	slices.SortFunc(a.report.Objects, func(x, y report.Object) int { return compareRefs(x.Ref, y.Ref) })
+	return a.report, ctx.Err()
+}
+
+func compareRefs(a, b engine.ObjectRef) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.APIVersion, b.APIVersion))
+}
+
+// An auditor is one run.
+type auditor struct {
+	Config
+	lister     lister
+	namespaces map[string]*engine.Object
+	inventory  *engine.Inventory
+	claims     claims
+
+	mu     sync.Mutex
+	report *report.Report
+}
+
+// namespaceKind is that of Namespaces, which every run reads.
+var namespaceKind = Kind{schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, "namespaces", false}
+
+func (a *auditor) readNamespaces(ctx context.Context) (err error) {
+	var all []*engine.Object
+	if a.Namespace != "" {
+		all = make([]*engine.Object, 1)
+		all[0], err = a.lister.one(ctx)
+	} else {
+		all, err = a.keep(ctx, namespaceKind)
+	}
+	if err != nil {
+		return err
+	}
+	a.namespaces = make(map[string]*engine.Object, len(all))
+	for _, ns := range all {
+		a.namespaces[ns.Ref().Name] = ns
+	}
+	return nil
+}
+
+// readInventory reads what policies declare. Without a kind that is not optional, its
+// readers could not decide, so they are told to have failed.
+func (a *auditor) readInventory(ctx context.Context) {
+	var all []*engine.Object
+	for _, kind := range a.Config.Inventory {
+		kept, err := a.keep(ctx, kind)
+		if err != nil {
+			a.fail(report.Error{Message: err.Error() + ": policies that read it see none"})
+		}
+		all = append(all, kept...)
+	}
+	a.inventory = engine.NewInventory(all...)
+}
+
+// keep lists a kind and returns its objects.
+func (a *auditor) keep(ctx context.Context, kind Kind) ([]*engine.Object, error) {
+	var kept []*engine.Object
+	err := a.lister.list(ctx, kind, func(object []byte) {
+		if o, err := engine.DecodeObject(object); err == nil { // the API server writes JSON
+			kept = append(kept, o)
+		}
+	})
+	return kept, err
+}
+
+// An item is one object of a list.
+type item struct {
+	kind   Kind
+	object []byte
+}
+
+// review lists and reviews at once, on all processors.
+func (a *auditor) review(ctx context.Context) {
+	items := make(chan item, pageSize)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for it := range items {
+				a.one(ctx, it)
+			}
+		})
+	}
+	for _, kind := range a.Kinds {
+		if a.Namespace != "" && !kind.Namespaced {
+			continue
+		}
+		err := a.lister.list(ctx, kind, func(object []byte) { items <- item{kind, object} })
+		if err != nil && ctx.Err() == nil {
+			a.fail(report.Error{Message: err.Error()})
+		}
+	}
+	close(items)
+	workers.Wait()
+}
+
+func (a *auditor) fail(e report.Error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.report.Errors = append(a.report.Errors, e)
+}
+
+// one reviews one object.
+func (a *auditor) one(ctx context.Context, it item) {
+	if ctx.Err() != nil {
+		return
+	}
+	found, ok := a.judge(ctx, it)
+	if !ok {
+		return
+	}
+	a.mu.Lock()
+	a.report.Objects = append(a.report.Objects, found)
+	a.mu.Unlock()
+	if a.Reviewed != nil {
+		a.Reviewed()
+	}
+}
+
+// judge returns what is found of an object, false for one that is on its way out,
+// which nobody can put right any more.
+func (a *auditor) judge(ctx context.Context, it item) (report.Object, bool) {
+	req, err := engine.NewRequest(it.object, "")
+	if err != nil {
+		return report.Object{Ref: engine.ObjectRef{Kind: it.kind.Kind, APIVersion: it.kind.GroupVersion().String()}, Err: err}, true
+	}
+	if req.Deleted() {
+		return report.Object{}, false
+	}
+	req = a.asMade(req).At(a.Now)
+	if name := req.Namespace(); name != "" {
+		req = req.In(a.namespaces[name])
+	}
+	ctx, cancel := context.WithTimeout(ctx, perObject)
+	defer cancel()
+	d, m, err := a.Set.Decide(ctx, req, a.inventory)
+	if err != nil {
+		return report.Object{Ref: req.Ref(), Err: errors.New("could not be reviewed: " + err.Error())}, true
+	}
+	found := report.NewObject(d, m, nil)
+	for _, key := range a.Labels {
+		found.Labels = append(found.Labels, strings.Clone(req.Label(key)))
+	}
+	return found, true
+}

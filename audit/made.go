@@ -1,0 +1,71 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// makers are the kinds that built-in controllers make, and what they make them of.
+var makers = map[string][]string{
+	"Pod":                   {"ReplicaSet", "ReplicationController", "StatefulSet", "DaemonSet", "Job"},
+	"ReplicaSet":            {"Deployment"},
+	"Job":                   {"CronJob"},
+	"PersistentVolumeClaim": {"Pod", "StatefulSet"},
+}
+
+// asMade returns the request as made by whoever makes such objects: what a built-in
+// controller makes of a workload is recorded, and the workload is where people are told.
+func (a *auditor) asMade(req *engine.Request) *engine.Request {
+	ref := req.Ref()
+	owner, _ := req.Controller()
+	if slices.Contains(makers[ref.Kind], owner) || ref.Kind == "PersistentVolumeClaim" && a.claims.has(ref) {
+		return req.By(engine.DefaultControllers()[0])
+	}
+	return req
+}
+
+// claims are the beginnings of the names of what StatefulSets claim, with their
+// namespaces: a claim carries no reference to what made it.
+type claims map[string]bool
+
+var statefulSetKind = Kind{schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, "statefulsets", true}
+
+// claims reads the StatefulSets, if claims are among kinds. Where they cannot be read,
+// claims are judged as made by people.
+func (l *lister) claims(ctx context.Context, kinds []Kind) claims {
+	found := claims{}
+	if !slices.ContainsFunc(kinds, func(k Kind) bool { return k.Resource == "persistentvolumeclaims" && k.Group == "" }) {
+		return found
+	}
+	_ = l.list(ctx, statefulSetKind, func(object []byte) {
+		type named struct {
+			Metadata struct{ Namespace, Name string }
+		}
+		var set struct {
+			named
+			Spec struct{ VolumeClaimTemplates []named }
+		}
+		if json.Unmarshal(object, &set) != nil {
+			return // the API server writes JSON
+		}
+		for _, t := range set.Spec.VolumeClaimTemplates {
+			found[set.Metadata.Namespace+"/"+t.Metadata.Name+"-"+set.Metadata.Name] = true
+		}
+	})
+	return found
+}
+
+// has reports whether a claim is one of a StatefulSet's, whose names end in a number.
+func (c claims) has(claim engine.ObjectRef) bool {
+	i := strings.LastIndexByte(claim.Name, '-')
+	if i < 0 || i+1 == len(claim.Name) || strings.Trim(claim.Name[i+1:], "0123456789") != "" {
+		return false
+	}
+	return c[claim.Namespace+"/"+claim.Name[:i]]
+}
