@@ -9,10 +9,8 @@ package audit
 import (
 	"cmp"
 	"context"
-	"errors"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -47,10 +45,6 @@ type Config struct {
 	Reviewed func()
 }
 
-// perObject is how long the policies may take for one object, which takes a few
-// milliseconds at most. What takes longer is an error, not a hang.
-const perObject = 10 * time.Second
-
 // Run reviews what there is and returns what was found, in the order of the objects'
 // namespaces, kinds and names. What cannot be listed is among the report's errors. The
 // error is that of the context, or says that the Namespaces cannot be read.
@@ -58,14 +52,14 @@ func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 	if cfg.Now.IsZero() {
 		cfg.Now = time.Now()
 	}
-	a := &auditor{Config: cfg, lister: lister{cfg.Client, cfg.Namespace}}
+	a := &auditor{Config: cfg, lister: lister{cfg.Client, cfg.Namespace}, reviewer: reviewer{set: cfg.Set, labels: cfg.Labels, now: cfg.Now}}
 	a.report = &report.Report{Revision: cfg.Set.Revision(), GroupedBy: append([]string{}, cfg.Labels...), Time: cfg.Now}
 	if err := a.readNamespaces(ctx); err != nil {
 		return nil, err
 	}
 	a.readInventory(ctx)
 	a.claims = a.lister.claims(ctx, cfg.Kinds)
-	a.review(ctx)
+	a.reviewAll(ctx)
 	slices.SortFunc(a.report.Objects, func(x, y report.Object) int { return compareRefs(x.Ref, y.Ref) })
 	return a.report, ctx.Err()
 }
@@ -77,11 +71,8 @@ func compareRefs(a, b engine.ObjectRef) int {
 // An auditor is one run.
 type auditor struct {
 	Config
-	lister     lister
-	namespaces map[string]*engine.Object
-	inventory  *engine.Inventory
-	claims     claims
-
+	lister lister
+	reviewer
 	mu     sync.Mutex
 	report *report.Report
 }
@@ -100,10 +91,11 @@ func (a *auditor) readNamespaces(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.namespaces = make(map[string]*engine.Object, len(all))
+	namespaces := make(map[string]*engine.Object, len(all))
 	for _, ns := range all {
-		a.namespaces[ns.Ref().Name] = ns
+		namespaces[ns.Ref().Name] = ns
 	}
+	a.namespace = func(name string) *engine.Object { return namespaces[name] }
 	return nil
 }
 
@@ -124,7 +116,7 @@ func (a *auditor) readInventory(ctx context.Context) {
 // keep lists a kind and returns its objects.
 func (a *auditor) keep(ctx context.Context, kind Kind) ([]*engine.Object, error) {
 	var kept []*engine.Object
-	err := a.lister.list(ctx, kind, func(object []byte) {
+	_, err := a.lister.list(ctx, kind, func(object []byte) {
 		if o, err := engine.DecodeObject(object); err == nil { // the API server writes JSON
 			kept = append(kept, o)
 		}
@@ -138,8 +130,8 @@ type item struct {
 	object []byte
 }
 
-// review lists and reviews at once, on all processors.
-func (a *auditor) review(ctx context.Context) {
+// reviewAll lists and reviews at once, on all processors.
+func (a *auditor) reviewAll(ctx context.Context) {
 	items := make(chan item, pageSize)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -153,7 +145,7 @@ func (a *auditor) review(ctx context.Context) {
 		if a.Namespace != "" && !kind.Namespaced {
 			continue
 		}
-		err := a.lister.list(ctx, kind, func(object []byte) { items <- item{kind, object} })
+		_, err := a.lister.list(ctx, kind, func(object []byte) { items <- item{kind, object} })
 		if err != nil && ctx.Err() == nil {
 			a.fail(report.Error{Message: err.Error()})
 		}
@@ -173,7 +165,7 @@ func (a *auditor) one(ctx context.Context, it item) {
 	if ctx.Err() != nil {
 		return
 	}
-	found, ok := a.judge(ctx, it)
+	found, ok := a.reviewer.review(ctx, it.kind, it.object)
 	if !ok {
 		return
 	}
@@ -183,31 +175,4 @@ func (a *auditor) one(ctx context.Context, it item) {
 	if a.Reviewed != nil {
 		a.Reviewed()
 	}
-}
-
-// judge returns what is found of an object, false for one that is on its way out,
-// which nobody can put right any more.
-func (a *auditor) judge(ctx context.Context, it item) (report.Object, bool) {
-	req, err := engine.NewRequest(it.object, "")
-	if err != nil {
-		return report.Object{Ref: engine.ObjectRef{Kind: it.kind.Kind, APIVersion: it.kind.GroupVersion().String()}, Err: err}, true
-	}
-	if req.Deleted() {
-		return report.Object{}, false
-	}
-	req = a.asMade(req).At(a.Now)
-	if name := req.Namespace(); name != "" {
-		req = req.In(a.namespaces[name])
-	}
-	ctx, cancel := context.WithTimeout(ctx, perObject)
-	defer cancel()
-	d, m, err := a.Set.Decide(ctx, req, a.inventory)
-	if err != nil {
-		return report.Object{Ref: req.Ref(), Err: errors.New("could not be reviewed: " + err.Error())}, true
-	}
-	found := report.NewObject(d, m, nil)
-	for _, key := range a.Labels {
-		found.Labels = append(found.Labels, strings.Clone(req.Label(key)))
-	}
-	return found, true
 }

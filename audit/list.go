@@ -5,16 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strconv"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/lintel-policy/lintel/engine"
 )
 
 // pageSize is how many objects are asked for at once, as kubectl does it: more would
-// be a burden on the API server and on memory.
+// be a burden on the API server.
 const pageSize = 500
 
 // A lister lists objects as the bytes that the API server sends.
@@ -23,79 +26,60 @@ type lister struct {
 	namespace string // "" is all
 }
 
-// A page is a part of a list.
-type page struct {
-	Metadata struct {
-		Continue string `json:"continue"`
-	} `json:"metadata"`
-	Items []json.RawMessage `json:"items"`
-}
-
-// list calls each with every object of a kind, as JSON.
-func (l *lister) list(ctx context.Context, kind Kind, each func(object []byte)) error {
-	// The items of a list of a built-in kind do not say what they are.
-	apiVersion, name := kind.ToAPIVersionAndKind()
-	head := `{"apiVersion":` + strconv.Quote(apiVersion) + `,"kind":` + strconv.Quote(name) + `,`
+// list calls each with every object of a kind, as JSON, one at a time. It returns the
+// version of the list, after which a watch goes on.
+func (l *lister) list(ctx context.Context, kind Kind, each func(object []byte)) (version string, err error) {
+	head := kind.head()
 	for token := ""; ; {
-		p, err := l.page(ctx, kind, token)
+		meta, err := l.page(ctx, kind, token, func(object []byte) { each(append(head[:len(head):len(head)], object[1:]...)) })
 		if err != nil {
-			return fmt.Errorf("list %s: %w", kind.GroupVersion().WithResource(kind.Resource).GroupResource(), err)
+			return "", fmt.Errorf("list %s: %w", kind.GroupVersion().WithResource(kind.Resource).GroupResource(), err)
 		}
-		for _, object := range p.Items {
-			each(append([]byte(head), object[1:]...))
+		if version == "" {
+			version = meta.ResourceVersion // what came after it is seen once more
 		}
-		if token = p.Metadata.Continue; token == "" {
-			return nil
+		if token = meta.Continue; token == "" {
+			return version, nil
 		}
 	}
+}
+
+// head is the beginning of an object of the kind: the items of a list of a built-in
+// kind do not say what they are.
+func (k Kind) head() []byte {
+	apiVersion, kind := k.ToAPIVersionAndKind()
+	return []byte(`{"apiVersion":` + strconv.Quote(apiVersion) + `,"kind":` + strconv.Quote(kind) + `,`)
 }
 
 // page reads one page. A list that takes so long that its state is forgotten goes on
 // with what there is now: none is left out that was there all the time.
-func (l *lister) page(ctx context.Context, kind Kind, token string) (page, error) {
-	p, err := l.get(ctx, kind, token)
+func (l *lister) page(ctx context.Context, kind Kind, token string, each func(object []byte)) (metav1.ListMeta, error) {
+	meta, err := l.get(ctx, kind, token, each)
 	var status apierrors.APIStatus
 	if token != "" && apierrors.IsResourceExpired(err) && errors.As(err, &status) && status.Status().Continue != "" {
-		return l.get(ctx, kind, status.Status().Continue)
+		return l.get(ctx, kind, status.Status().Continue, each)
 	}
-	return p, err
+	return meta, err
 }
 
-func (l *lister) get(ctx context.Context, kind Kind, token string) (page, error) {
-	req := l.client.Get().AbsPath(l.path(kind)).SetHeader("Accept", "application/json").Param("limit", strconv.Itoa(pageSize))
+func (l *lister) get(ctx context.Context, kind Kind, token string, each func(object []byte)) (metav1.ListMeta, error) {
+	req := l.request(kind).Param("limit", strconv.Itoa(pageSize))
 	if token != "" {
 		req = req.Param("continue", token)
 	}
-	var p page
-	data, err := answer(req.Do(ctx))
+	body, err := req.Stream(ctx)
 	if err != nil {
-		return p, err
+		return metav1.ListMeta{}, err
 	}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return p, fmt.Errorf("read the answer: %w", err)
-	}
-	return p, nil
-}
-
-// answer returns what the API server sends, or what it says is wrong, which Raw has not.
-func answer(result rest.Result) ([]byte, error) {
-	if err := result.Error(); err != nil {
-		return nil, err
-	}
-	return result.Raw()
-}
-
-// one reads the Namespace that l is limited to: whoever may read what is in a namespace
-// may not always list them.
-func (l *lister) one(ctx context.Context) (*engine.Object, error) {
-	data, err := answer(l.client.Get().AbsPath("/api/v1/namespaces/"+l.namespace).SetHeader("Accept", "application/json").Do(ctx))
+	defer func() { _ = body.Close() }() // it was read, or is of no use any more
+	meta, err := readList(body, each)
 	if err != nil {
-		return nil, fmt.Errorf("read the namespace: %w", err)
+		return meta, fmt.Errorf("read the answer: %w", err)
 	}
-	return engine.DecodeObject(data)
+	return meta, nil
 }
 
-func (l *lister) path(kind Kind) string {
+func (l *lister) request(kind Kind) *rest.Request {
 	path := "/apis/" + kind.Group + "/" + kind.Version
 	if kind.Group == "" {
 		path = "/api/" + kind.Version
@@ -103,5 +87,131 @@ func (l *lister) path(kind Kind) string {
 	if kind.Namespaced && l.namespace != "" {
 		path += "/namespaces/" + l.namespace
 	}
-	return path + "/" + kind.Resource
+	return l.client.Get().AbsPath(path+"/"+kind.Resource).SetHeader("Accept", "application/json")
+}
+
+// readList reads a list as it comes in, so that a page of large objects takes no more
+// memory than one of them.
+func readList(r io.Reader, each func(object []byte)) (meta metav1.ListMeta, err error) {
+	d := json.NewDecoder(r)
+	if err := expect(d, json.Delim('{')); err != nil {
+		return meta, err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return meta, err
+		}
+		switch key {
+		case "metadata":
+			err = d.Decode(&meta)
+		case "items":
+			err = readItems(d, each)
+		default:
+			err = d.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return meta, err
+		}
+	}
+	return meta, expect(d, json.Delim('}'))
+}
+
+func readItems(d *json.Decoder, each func(object []byte)) error {
+	if err := expect(d, json.Delim('[')); err != nil {
+		return err
+	}
+	for d.More() {
+		var object json.RawMessage
+		if err := d.Decode(&object); err != nil {
+			return err
+		}
+		each(object)
+	}
+	return expect(d, json.Delim(']'))
+}
+
+func expect(d *json.Decoder, want json.Delim) error {
+	got, err := d.Token()
+	if err == nil && got != want {
+		err = fmt.Errorf("there is something else where %q should be", want.String())
+	}
+	return err
+}
+
+// one reads the Namespace that l is limited to: whoever may read what is in a namespace
+// may not always list them.
+func (l *lister) one(ctx context.Context) (*engine.Object, error) {
+	result := l.client.Get().AbsPath("/api/v1/namespaces/"+l.namespace).SetHeader("Accept", "application/json").Do(ctx)
+	if err := result.Error(); err != nil { // Raw has not what the API server says of it
+		return nil, fmt.Errorf("read the namespace: %w", err)
+	}
+	data, err := result.Raw()
+	if err != nil {
+		return nil, fmt.Errorf("read the namespace: %w", err)
+	}
+	return engine.DecodeObject(data)
+}
+
+// A change is one event of a watch.
+type change struct {
+	Type   string // ADDED, MODIFIED, DELETED, BOOKMARK or ERROR
+	Object json.RawMessage
+}
+
+// errForgotten says that what a watch was to go on from is forgotten.
+var errForgotten = errors.New("the API server has forgotten where to go on from")
+
+// watch calls each with what changes after version, until the API server ends the
+// watch or ctx ends. It returns the version to go on from.
+func (l *lister) watch(ctx context.Context, kind Kind, version string, each func(change)) (string, error) {
+	req := l.request(kind).Param("watch", "true").Param("allowWatchBookmarks", "true").Param("resourceVersion", version)
+	body, err := req.Stream(ctx)
+	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		return version, errForgotten
+	}
+	if err != nil {
+		return version, err
+	}
+	defer func() { _ = body.Close() }()
+	for d := json.NewDecoder(body); ; {
+		var c change
+		if err := d.Decode(&c); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return version, err
+		}
+		if c.Type == "ERROR" {
+			return version, watchError(c.Object)
+		}
+		id, err := identify(c.Object)
+		if err != nil {
+			return version, err
+		}
+		version = id.ResourceVersion
+		if c.Type != "BOOKMARK" {
+			each(c)
+		}
+	}
+}
+
+func watchError(object []byte) error {
+	var status metav1.Status
+	if err := json.Unmarshal(object, &status); err != nil {
+		return err
+	}
+	if status.Code == http.StatusGone {
+		return errForgotten
+	}
+	return &apierrors.StatusError{ErrStatus: status}
+}
+
+// An identity is what tells objects of a kind apart, and their versions.
+type identity struct{ Namespace, Name, ResourceVersion string }
+
+func identify(object []byte) (identity, error) {
+	var o struct{ Metadata identity }
+	err := json.Unmarshal(object, &o)
+	return o.Metadata, err
 }

@@ -21,10 +21,10 @@ var makers = map[string][]string{
 
 // asMade returns the request as made by whoever makes such objects: what a built-in
 // controller makes of a workload is recorded, and the workload is where people are told.
-func (a *auditor) asMade(req *engine.Request) *engine.Request {
+func (v *reviewer) asMade(req *engine.Request) *engine.Request {
 	ref := req.Ref()
 	owner, _ := req.Controller()
-	if slices.Contains(makers[ref.Kind], owner) || ref.Kind == "PersistentVolumeClaim" && a.claims.has(ref) {
+	if slices.Contains(makers[ref.Kind], owner) || ref.Kind == "PersistentVolumeClaim" && v.claims.has(ref) {
 		return req.By(engine.DefaultControllers()[0])
 	}
 	return req
@@ -43,7 +43,7 @@ func (l *lister) claims(ctx context.Context, kinds []Kind) claims {
 	if !slices.ContainsFunc(kinds, func(k Kind) bool { return k.Resource == "persistentvolumeclaims" && k.Group == "" }) {
 		return found
 	}
-	_ = l.list(ctx, statefulSetKind, func(object []byte) {
+	_, _ = l.list(ctx, statefulSetKind, func(object []byte) {
 		type named struct {
 			Metadata struct{ Namespace, Name string }
 		}
@@ -52,7 +52,7 @@ func (l *lister) claims(ctx context.Context, kinds []Kind) claims {
 			Spec struct{ VolumeClaimTemplates []named }
 		}
 		if json.Unmarshal(object, &set) != nil {
-			return // the API server writes JSON
+			return // it would be no list that the API server sends
 		}
 		for _, t := range set.Spec.VolumeClaimTemplates {
 			found[set.Metadata.Namespace+"/"+t.Metadata.Name+"-"+set.Metadata.Name] = true

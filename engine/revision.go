@@ -21,13 +21,27 @@ func (c Config) revision() (string, error) {
 	}
 	slices.SortStableFunc(policies, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
 
+	return revisionOf(policies, c.excuses(), c.ExcludedNamespaces, c.ExemptUsers, c.Controllers)
+}
+
+// revisionOf returns a hash of parts.
+func revisionOf(parts ...any) (string, error) {
 	hash := sha256.New()
-	for _, part := range []any{policies, c.excuses(), c.ExcludedNamespaces, c.ExemptUsers, c.Controllers} {
+	for _, part := range parts {
 		if err := json.NewEncoder(hash).Encode(part); err != nil {
 			return "", fmt.Errorf("hash the policies: %w", err)
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil))[:12], nil
+}
+
+// revisionOfOne is a hash of one policy and of all that has a say in what it decides.
+func (c Config) revisionOfOne(name string) (string, error) {
+	i := slices.IndexFunc(c.Policies, func(p Policy) bool { return p.Name == name })
+	policy := c.Policies[i]
+	policy.Origin = ""
+	excuses := slices.DeleteFunc(c.excuses(), func(e v1alpha1.PolicyException) bool { return !slices.Contains(e.Spec.Policies, name) })
+	return revisionOf(policy, excuses, c.ExcludedNamespaces, c.ExemptUsers, c.Controllers)
 }
 
 // excuses returns what of the exceptions has a say in decisions, in the order of

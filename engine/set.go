@@ -95,11 +95,15 @@ func Compile(cfg Config) (*Set, error) {
 	slices.SortFunc(s.policies, func(a, b *policy) int { return cmp.Compare(a.info.Name, b.info.Name) })
 	s.index = newIndex(s.policies, cfg.Plurals)
 	errs = append(errs, s.except(cfg.Exceptions)...)
-	revision, err := cfg.revision()
-	if err != nil {
+	var err error
+	if s.revision, err = cfg.revision(); err != nil {
 		errs = append(errs, err)
 	}
-	s.revision = revision
+	for _, p := range s.policies {
+		if p.info.Revision, err = cfg.revisionOfOne(p.info.Name); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return s, errors.Join(errs...)
 }
 
@@ -184,7 +188,9 @@ func (s *Set) Revision() string { return s.revision }
 
 // Info describes a policy of a [Set]: its METADATA with the Spec laid over it.
 type Info struct {
-	Name        string
+	Name string
+	// Revision is a hash of all that has a say in what it decides, its exceptions too.
+	Revision    string
 	Origin      string
 	Title       string
 	Description string

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// stored are objects that no gate held to anything: two teams, one of which has done
+// audited are objects that no gate held to anything: two teams, one of which has done
 // all that the policy asks for, and pods that a controller made.
-const stored = `
+const audited = `
 apiVersion: v1
 kind: Namespace
 metadata: {name: audit, labels: {team: platform}}
@@ -44,7 +44,7 @@ data: {a: b}
 
 // TestAudit audits a real cluster in which nothing of Lintel's is installed.
 func TestAudit(t *testing.T) {
-	kubectl(t, stored, "apply", "-f", "-")
+	kubectl(t, audited, "apply", "-f", "-")
 	dir := t.TempDir()
 	page, earlier := filepath.Join(dir, "audit.html"), filepath.Join(dir, "audit.json")
 
@@ -116,7 +116,7 @@ func testPage(t *testing.T, file string) {
 func TestAuditByCluster(t *testing.T) {
 	define(t)
 	kubectl(t, ownedPolicy(t, owned, `, "enforcement": "warn"`), "apply", "-f", "-")
-	kubectl(t, stored, "apply", "-f", "-")
+	kubectl(t, audited, "apply", "-f", "-")
 
 	code, stdout, stderr := lintelAudit(t, "-n", "audit", "-o", "text")
 	if want := "by the Policy objects of the cluster\n"; stderr != want || code != exitClean {

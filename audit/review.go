@@ -1,0 +1,52 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/report"
+)
+
+// perObject is how long the policies may take for one object, which takes a few
+// milliseconds at most. What takes longer is an error, not a hang.
+const perObject = 10 * time.Second
+
+// A reviewer reviews objects as if they were made now.
+type reviewer struct {
+	set       *engine.Set
+	namespace func(name string) *engine.Object // nil for one that is not known
+	inventory *engine.Inventory
+	claims    claims
+	labels    []string // keys of the labels that objects are counted by
+	now       time.Time
+}
+
+// review returns what is found of an object, false for one that is on its way out,
+// which nobody can put right any more.
+func (v *reviewer) review(ctx context.Context, kind Kind, object []byte) (report.Object, bool) {
+	req, err := engine.NewRequest(object, "")
+	if err != nil {
+		return report.Object{Ref: engine.ObjectRef{Kind: kind.Kind, APIVersion: kind.GroupVersion().String()}, Err: err}, true
+	}
+	if req.Deleted() {
+		return report.Object{}, false
+	}
+	req = v.asMade(req).At(v.now)
+	if name := req.Namespace(); name != "" {
+		req = req.In(v.namespace(name))
+	}
+	ctx, cancel := context.WithTimeout(ctx, perObject)
+	defer cancel()
+	d, m, err := v.set.Decide(ctx, req, v.inventory)
+	if err != nil {
+		return report.Object{Ref: req.Ref(), Err: errors.New("could not be reviewed: " + err.Error())}, true
+	}
+	found := report.NewObject(d, m, nil)
+	for _, key := range v.labels {
+		found.Labels = append(found.Labels, strings.Clone(req.Label(key)))
+	}
+	return found, true
+}
