@@ -124,10 +124,15 @@ func (a *auditor) keep(ctx context.Context, kind Kind) ([]*engine.Object, error)
 	return kept, err
 }
 
-// An item is one object of a list.
+// An item is one object that is to be reviewed.
 type item struct {
 	kind   Kind
 	object []byte
+	// Of a Background:
+	follower *follower
+	pass     int // of the follower
+	id       identity
+	done     func() // called when it has been reviewed
 }
 
 // reviewAll lists and reviews at once, on all processors.
@@ -145,7 +150,7 @@ func (a *auditor) reviewAll(ctx context.Context) {
 		if a.Namespace != "" && !kind.Namespaced {
 			continue
 		}
-		_, err := a.lister.list(ctx, kind, func(object []byte) { items <- item{kind, object} })
+		_, err := a.lister.list(ctx, kind, func(object []byte) { items <- item{kind: kind, object: object} })
 		if err != nil && ctx.Err() == nil {
 			a.fail(report.Error{Message: err.Error()})
 		}

@@ -24,7 +24,7 @@ var makers = map[string][]string{
 func (v *reviewer) asMade(req *engine.Request) *engine.Request {
 	ref := req.Ref()
 	owner, _ := req.Controller()
-	if slices.Contains(makers[ref.Kind], owner) || ref.Kind == "PersistentVolumeClaim" && v.claims.has(ref) {
+	if slices.Contains(makers[ref.Kind], owner) || ref.Kind == "PersistentVolumeClaim" && v.claims.has(ref.Namespace, ref.Name) {
 		return req.By(engine.DefaultControllers()[0])
 	}
 	return req
@@ -61,11 +61,14 @@ func (l *lister) claims(ctx context.Context, kinds []Kind) claims {
 	return found
 }
 
-// has reports whether a claim is one of a StatefulSet's, whose names end in a number.
-func (c claims) has(claim engine.ObjectRef) bool {
-	i := strings.LastIndexByte(claim.Name, '-')
-	if i < 0 || i+1 == len(claim.Name) || strings.Trim(claim.Name[i+1:], "0123456789") != "" {
-		return false
-	}
-	return c[claim.Namespace+"/"+claim.Name[:i]]
+// has reports whether a claim is one of a StatefulSet's.
+func (c claims) has(namespace, name string) bool {
+	return isNumbered(name) && c[namespace+"/"+name[:strings.LastIndexByte(name, '-')]]
+}
+
+// isNumbered reports whether a name ends in a number, as those of pods and claims of
+// StatefulSets do.
+func isNumbered(name string) bool {
+	number := name[strings.LastIndexByte(name, '-')+1:]
+	return len(number) < len(name) && number != "" && strings.Trim(number, "0123456789") == ""
 }

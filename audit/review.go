@@ -44,9 +44,26 @@ func (v *reviewer) review(ctx context.Context, kind Kind, object []byte) (report
 	if err != nil {
 		return report.Object{Ref: req.Ref(), Err: errors.New("could not be reviewed: " + err.Error())}, true
 	}
-	found := report.NewObject(d, m, nil)
+	found := detached(report.NewObject(d, m, nil))
 	for _, key := range v.labels {
 		found.Labels = append(found.Labels, strings.Clone(req.Label(key)))
 	}
 	return found, true
+}
+
+// detached returns an object of a report whose texts do not hold on to the text of the
+// object that they were read from: of most objects there is little to keep.
+func detached(o report.Object) report.Object {
+	r := &o.Ref
+	r.APIVersion, r.Kind, r.Namespace, r.Name = strings.Clone(r.APIVersion), strings.Clone(r.Kind), strings.Clone(r.Namespace), strings.Clone(r.Name)
+	for i := range o.Violations {
+		v := &o.Violations[i]
+		v.Message, v.Subject, v.Fix = strings.Clone(v.Message), strings.Clone(v.Subject), strings.Clone(v.Fix)
+		for k, step := range v.Path {
+			if name, ok := step.(string); ok {
+				v.Path[k] = strings.Clone(name)
+			}
+		}
+	}
+	return o
 }

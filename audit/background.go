@@ -1,0 +1,324 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"k8s.io/client-go/rest"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// A Watched is a kind that policies in force match.
+type Watched struct {
+	Kind
+	// Revision is that of the policies which match it: where it changes, objects of the
+	// kind are judged anew.
+	Revision string
+	// Reads says that one of them reads an inventory.
+	Reads bool
+}
+
+// BackgroundConfig configures a [Background]. Those up to Publish are required.
+type BackgroundConfig struct {
+	// Client is any client of the cluster: only paths are asked of it.
+	Client rest.Interface
+	// Set returns the policies in force, Kinds what they match.
+	Set   func() *engine.Set
+	Kinds func(*engine.Set) []Watched
+	// Namespace returns a Namespace object, nil for one that is not known. It is another
+	// object whenever the Namespace has changed.
+	Namespace func(ctx context.Context, name string) *engine.Object
+	// Inventory returns what policies read beside an object. It is another one whenever
+	// something in it has changed.
+	Inventory func() *engine.Inventory
+	// Publish is called when what is known of a namespace has changed, "" for what is in
+	// none, and not before all has been reviewed once. What it fails with is tried again.
+	Publish func(ctx context.Context, space Space) error
+	// Changed is sent to when other policies are in force.
+	Changed <-chan struct{}
+	// Interval is how often it is looked for what no event tells of: other labels of a
+	// namespace, another inventory, another time. If zero, a minute.
+	Interval time.Duration
+	// PublishEvery is how often changes are published: what changes many times in between
+	// is published once. If zero, five seconds.
+	PublishEvery time.Duration
+	// Idle waits as long as there is something more urgent to do. If nil, there never is.
+	Idle func(ctx context.Context)
+	// Now is the clock. If nil, time.Now.
+	Now func() time.Time
+	// Log is told of what cannot be listed. If nil, nobody is.
+	Log *zap.Logger
+}
+
+// A Background reviews all that is in a cluster and then what changes, as long as it
+// runs. Of several in one cluster one may run at a time.
+type Background struct {
+	cfg    BackgroundConfig
+	lister lister
+	items  chan item
+
+	mu        sync.Mutex
+	followers map[Kind]*follower
+	store     store
+	inventory *engine.Inventory // that was last gone by at an interval
+	progress  Progress
+}
+
+// Progress says how far a [Background] is.
+type Progress struct {
+	// Objects are those that are known, Reviews how often one was reviewed.
+	Objects, Reviews int
+	// Unlisted are the kinds that could not be listed or watched, Pending those that
+	// have not been reviewed once.
+	Unlisted, Pending int
+	// Finished is when all had been reviewed last, and Took how long that was from when
+	// it began. Both are zero before.
+	Finished time.Time
+	Took     time.Duration
+
+	began time.Time
+}
+
+// NewBackground returns a Background that knows nothing yet.
+func NewBackground(cfg BackgroundConfig) (*Background, error) {
+	switch {
+	case cfg.Client == nil || cfg.Set == nil || cfg.Kinds == nil || cfg.Namespace == nil || cfg.Inventory == nil || cfg.Publish == nil:
+		return nil, errors.New("audit: BackgroundConfig lacks Client, Set, Kinds, Namespace, Inventory or Publish")
+	case cfg.Interval < 0 || cfg.PublishEvery < 0:
+		return nil, errors.New("audit: BackgroundConfig.Interval or PublishEvery is negative")
+	}
+	cfg.Interval, cfg.PublishEvery = cmp.Or(cfg.Interval, time.Minute), cmp.Or(cfg.PublishEvery, 5*time.Second)
+	if cfg.Idle == nil {
+		cfg.Idle = func(context.Context) {}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	return &Background{cfg: cfg, lister: lister{client: cfg.Client}}, nil
+}
+
+// Run reviews until ctx ends, and begins from nothing each time that it is called:
+// meanwhile somebody else may have been at it.
+func (b *Background) Run(ctx context.Context) {
+	b.mu.Lock()
+	b.followers, b.store, b.inventory = map[Kind]*follower{}, newStore(), b.cfg.Inventory()
+	b.progress = Progress{began: b.cfg.Now()}
+	b.items = make(chan item) // no buffer: an object is read when there is somebody to review it
+	b.mu.Unlock()
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() { b.work(ctx) })
+	}
+	workers.Go(func() { b.publish(ctx) })
+	b.follow(ctx, &workers)
+	tick := time.NewTicker(b.cfg.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.cfg.Changed:
+			b.follow(ctx, &workers)
+		case <-tick.C:
+			b.follow(ctx, &workers)
+			b.lookAround(ctx)
+		}
+	}
+}
+
+// follow follows just the kinds that policies match now, and has those judged anew
+// whose policies have changed.
+func (b *Background) follow(ctx context.Context, running *sync.WaitGroup) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	wanted := map[Kind]bool{}
+	began := b.cfg.Now()
+	for _, w := range b.cfg.Kinds(b.cfg.Set()) {
+		wanted[w.Kind] = true
+		f := b.followers[w.Kind]
+		switch {
+		case f == nil:
+			f = b.newFollower(ctx, w)
+			b.followers[w.Kind] = f
+			running.Go(func() { f.run(f.ctx) })
+		case f.watched.Revision != w.Revision:
+			f.watched = w
+			f.renew()
+			b.progress.began = began
+		}
+	}
+	for kind, f := range b.followers {
+		if !wanted[kind] {
+			f.stop()
+			delete(b.followers, kind)
+			b.store.forget(kind)
+		}
+	}
+}
+
+// lookAround has judged anew what depends on something that has changed beside it.
+func (b *Background) lookAround(ctx context.Context) {
+	names := b.spaces()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if inventory := b.cfg.Inventory(); inventory != b.inventory {
+		b.inventory = inventory
+		for _, f := range b.followers {
+			if f.watched.Reads {
+				f.renew()
+			}
+		}
+	}
+	for _, name := range names {
+		if b.store.isOutdated(name, b.cfg.Namespace(ctx, name)) {
+			for _, f := range b.followers {
+				f.renewIn(name)
+			}
+		}
+	}
+}
+
+func (b *Background) spaces() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.store.names()
+}
+
+// work reviews what is listed and what changes.
+func (b *Background) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case it := <-b.items:
+			b.review(ctx, it)
+			it.done()
+		}
+	}
+}
+
+// review reviews an object, unless that has been done in this version by these policies.
+func (b *Background) review(ctx context.Context, it item) {
+	b.mu.Lock()
+	known := b.store.refresh(it)
+	b.mu.Unlock()
+	if known {
+		return
+	}
+	b.cfg.Idle(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	ns := b.namespaceOf(ctx, it.id.Namespace)
+	v := reviewer{
+		set: b.cfg.Set(), namespace: func(string) *engine.Object { return ns }, inventory: b.cfg.Inventory(), claims: it.follower.claims(ctx, it.id), now: b.cfg.Now(),
+	}
+	found, ok := v.review(ctx, it.kind, it.object)
+	if ctx.Err() != nil {
+		return // it was not reviewed to the end
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.progress.Reviews++
+	if !ok || b.followers[it.kind] != it.follower {
+		b.store.remove(it.kind, it.id)
+		return
+	}
+	b.store.put(it, ns, found, v.now)
+}
+
+func (b *Background) namespaceOf(ctx context.Context, name string) *engine.Object {
+	if name == "" {
+		return nil
+	}
+	return b.cfg.Namespace(ctx, name)
+}
+
+// publish publishes what has changed, once all has been reviewed.
+func (b *Background) publish(ctx context.Context) {
+	tick := time.NewTicker(b.cfg.PublishEvery)
+	defer tick.Stop()
+	for {
+		for _, space := range b.changedSpaces() {
+			if err := b.cfg.Publish(ctx, space); err != nil && ctx.Err() == nil {
+				b.cfg.Log.Error("publishing what was found", zap.String("namespace", engine.Printable(space.Namespace)), zap.Error(err))
+				b.mu.Lock()
+				b.store.mark(space.Namespace)
+				b.mu.Unlock()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// changedSpaces returns what has changed since it was last called, nothing before all
+// has been reviewed.
+func (b *Background) changedSpaces() []Space {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pending() > 0 || len(b.followers) == 0 {
+		return nil
+	}
+	return b.store.takeChanged()
+}
+
+// pending returns how many kinds have not been reviewed once. b is locked.
+func (b *Background) pending() int {
+	n := 0
+	for _, f := range b.followers {
+		if f.listed == 0 && f.failure == nil { // what cannot be listed holds up nothing
+			n++
+		}
+	}
+	return n
+}
+
+// finish notes that all has been reviewed, if it has. b is locked.
+func (b *Background) finish() {
+	for _, f := range b.followers {
+		if f.listed != f.pass && f.failure == nil {
+			return
+		}
+	}
+	b.progress.Finished = b.cfg.Now()
+	b.progress.Took = b.progress.Finished.Sub(b.progress.began)
+}
+
+// Spaces returns what is known now, by namespace.
+func (b *Background) Spaces() []Space {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []Space
+	for _, name := range b.store.names() {
+		all = append(all, b.store.space(name))
+	}
+	return all
+}
+
+// Progress returns how far the audit is.
+func (b *Background) Progress() Progress {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.progress
+	p.Objects, p.Pending = b.store.size, b.pending()
+	for _, f := range b.followers {
+		if f.failure != nil {
+			p.Unlisted++
+		}
+	}
+	return p
+}

@@ -1,0 +1,221 @@
+package audit_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/lintel-policy/lintel/audit"
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// A picture is what a Background has published.
+type picture struct {
+	*audit.Background
+	changed chan struct{}
+
+	mu         sync.Mutex
+	set        *engine.Set
+	namespaces map[string]*engine.Object
+	spaces     map[string]audit.Space
+	published  int
+}
+
+// paint runs a Background over the ConfigMaps of the API server as long as the test
+// runs. It knows one namespace, and objects of others cannot be judged.
+func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace string) *picture {
+	t.Helper()
+	p := &picture{changed: make(chan struct{}, 1), set: set, namespaces: map[string]*engine.Object{}, spaces: map[string]audit.Space{}}
+	p.label(t, namespace, `{}`)
+	var err error
+	p.Background, err = audit.NewBackground(audit.BackgroundConfig{
+		Client: client.CoreV1().RESTClient(), Changed: p.changed, Interval: 500 * time.Millisecond, PublishEvery: 100 * time.Millisecond,
+		Set: func() *engine.Set {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.set
+		},
+		Kinds: func(set *engine.Set) []audit.Watched {
+			return []audit.Watched{{Kind: configMaps, Revision: set.Policies()[0].Revision}}
+		},
+		Namespace: func(_ context.Context, name string) *engine.Object {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.namespaces[name]
+		},
+		Inventory: func() *engine.Inventory { return nil },
+		Publish: func(_ context.Context, s audit.Space) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.spaces[s.Namespace] = s
+			p.published++
+			return nil
+		},
+	})
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+	})
+	return p
+}
+
+// label gives a namespace other labels, as the watch of the API server would tell.
+func (p *picture) label(t *testing.T, name, labels string) {
+	t.Helper()
+	o, err := engine.DecodeObject([]byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "` + name + `", "labels": ` + labels + `}}`))
+	must(t, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.namespaces[name] = o
+}
+
+func (p *picture) swap(set *engine.Set) {
+	p.mu.Lock()
+	p.set = set
+	p.mu.Unlock()
+	p.changed <- struct{}{}
+}
+
+// broken returns what breaks the policy in a namespace, as published.
+func (p *picture) broken(namespace string) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for _, f := range p.spaces[namespace].Findings {
+		for _, v := range f.Violations {
+			names = append(names, f.Ref.Name+": "+v.Message)
+		}
+	}
+	return names
+}
+
+// await waits until just that breaks the policy.
+func (p *picture) await(t *testing.T, namespace string, want ...string) {
+	t.Helper()
+	var got []string
+	for range 600 {
+		if got = p.broken(namespace); slices.Equal(got, want) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("in namespace %s: got %q, want %q", namespace, got, want)
+}
+
+// TestBackground publishes what was there before, and follows what changes of objects,
+// of policies and of namespaces.
+func TestBackground(t *testing.T) {
+	client := newClient(t)
+	namespace(t, client, "ground", nil)
+	maps := client.CoreV1().ConfigMaps("ground")
+	create := func(name string, labels map[string]string) {
+		t.Helper()
+		_, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+		must(t, err)
+	}
+	create("before", nil)
+	create("well", map[string]string{"owner": "somebody"})
+	p := paint(t, client, compile(t, owned), "ground")
+	p.await(t, "ground", "before: owner is missing")
+
+	create("later", nil)
+	p.await(t, "ground", "before: owner is missing", "later: owner is missing")
+	_, err := maps.Patch(t.Context(), "before", types.MergePatchType, []byte(`{"metadata": {"labels": {"owner": "me"}}}`), metav1.PatchOptions{})
+	must(t, err)
+	p.await(t, "ground", "later: owner is missing")
+	must(t, maps.Delete(t.Context(), "later", metav1.DeleteOptions{}))
+	p.await(t, "ground")
+
+	p.swap(compile(t, strings.ReplaceAll(owned, "owner", "keeper")))
+	p.await(t, "ground", "before: keeper is missing", "well: keeper is missing")
+	p.label(t, "ground", `{"lax": "yes"}`)
+	p.await(t, "ground")
+	p.label(t, "ground", `{}`)
+	p.await(t, "ground", "before: keeper is missing", "well: keeper is missing")
+	if got := p.Progress(); got.Finished.IsZero() || got.Pending != 0 || got.Unlisted != 0 {
+		t.Errorf("progress %+v", got)
+	}
+}
+
+// TestUnchanged reviews nothing again that has not changed, and publishes nothing.
+func TestUnchanged(t *testing.T) {
+	client := newClient(t)
+	namespace(t, client, "still", nil)
+	seed(t, client, "still", 20)
+	p := paint(t, client, compile(t, owned), "still")
+	for range 600 {
+		if !p.Progress().Finished.IsZero() && len(p.broken("still")) > 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	p.mu.Lock()
+	published := p.published
+	p.mu.Unlock()
+	before := p.Progress()
+	p.swap(compile(t, owned)) // the same policies, compiled anew
+	time.Sleep(2 * time.Second)
+	after := p.Progress()
+	if before.Reviews < 20 || after.Reviews != before.Reviews {
+		t.Errorf("%d reviews, then %d", before.Reviews, after.Reviews)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.published != published {
+		t.Errorf("published %d times, then %d times", published, p.published)
+	}
+}
+
+// TestChanging compares what is published of a namespace in which much changes at once
+// with what is there in the end.
+func TestChanging(t *testing.T) {
+	client := newClient(t)
+	namespace(t, client, "busy", nil)
+	seed(t, client, "busy", 200)
+	p := paint(t, client, compile(t, owned), "busy")
+	var clients sync.WaitGroup
+	var label atomic.Int64
+	stop := time.Now().Add(3 * time.Second)
+	for range 4 {
+		clients.Go(func() {
+			for time.Now().Before(stop) {
+				n := label.Add(1)
+				name := "map-0" + string(rune('0'+n%10)) + string(rune('0'+n/10%10)) + "0"
+				patch := `{"metadata": {"labels": {"owner": null}}}`
+				if n%3 == 0 {
+					patch = `{"metadata": {"labels": {"owner": "me"}}}`
+				}
+				_, _ = client.CoreV1().ConfigMaps("busy").Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}) // some are not there
+				if n%7 == 0 {
+					p.label(t, "busy", `{}`)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	list, err := client.CoreV1().ConfigMaps("busy").List(t.Context(), metav1.ListOptions{})
+	must(t, err)
+	var want []string
+	for _, m := range list.Items {
+		if m.Labels["owner"] == "" {
+			want = append(want, m.Name+": owner is missing")
+		}
+	}
+	p.await(t, "busy", want...)
+}

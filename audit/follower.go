@@ -1,0 +1,251 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// A follower lists one kind and then follows what changes.
+type follower struct {
+	b     *Background
+	ctx   context.Context //nolint:containedctx // ends with the follower, which is given up before the rest
+	stop  context.CancelFunc
+	again chan struct{} // has room for one
+
+	// Guarded by b.mu.
+	watched Watched
+	pass    int      // counts the times that all is to be judged
+	listed  int      // the pass in which all was last
+	only    []string // namespaces in which all is to be judged anew
+	failure error    // why it cannot be listed or watched; nil if it can
+
+	claiming sync.Mutex
+	claimed  claims
+	readAt   time.Time
+}
+
+func (b *Background) newFollower(ctx context.Context, w Watched) *follower {
+	ctx, stop := context.WithCancel(ctx)
+	return &follower{b: b, ctx: ctx, stop: stop, again: make(chan struct{}, 1), watched: w, pass: 1}
+}
+
+// renew has all judged anew. b is locked.
+func (f *follower) renew() {
+	f.pass++
+	f.poke()
+}
+
+// renewIn has what is in a namespace judged anew. b is locked.
+func (f *follower) renewIn(namespace string) {
+	if (namespace != "") == f.watched.Namespaced && !slices.Contains(f.only, namespace) {
+		f.only = append(f.only, namespace)
+		f.poke()
+	}
+}
+
+func (f *follower) poke() {
+	select {
+	case f.again <- struct{}{}:
+	default:
+	}
+}
+
+// How long it is waited before trying again after a failure: twice as long each time.
+const (
+	minRetry = time.Second
+	maxRetry = time.Minute
+)
+
+// run follows until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	version, wait := "", minRetry
+	for ctx.Err() == nil {
+		next, err := f.step(ctx, version)
+		f.note(ctx, err)
+		version = next
+		switch {
+		case err == nil:
+			wait = minRetry
+			continue
+		case errors.Is(err, errForgotten):
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, maxRetry)
+	}
+}
+
+// step judges anew what has to be, and then follows from a version until there is more.
+// It returns the version to go on from, "" if all is to be listed.
+func (f *follower) step(ctx context.Context, version string) (string, error) {
+	if version == "" || f.isOutdated() {
+		var err error
+		if version, err = f.list(ctx); err != nil {
+			return "", err
+		}
+	}
+	for _, name := range f.takeNamespaces() {
+		if err := f.listIn(ctx, name); err != nil {
+			return "", err
+		}
+	}
+	next, err := f.watch(ctx, version)
+	if err != nil {
+		return "", err
+	}
+	return next, nil
+}
+
+// note keeps what keeps the kind from being followed, and logs it once.
+func (f *follower) note(ctx context.Context, err error) {
+	if ctx.Err() != nil || errors.Is(err, errForgotten) {
+		return
+	}
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	if err != nil && (f.failure == nil || f.failure.Error() != err.Error()) {
+		f.b.cfg.Log.Error("cannot audit a kind", zap.String("resource", f.watched.Resource), zap.String("group", f.watched.Group), zap.Error(err))
+	}
+	f.failure = err
+}
+
+// list reviews all objects of the kind, but for those that have been by the same
+// policies, and forgets those that are gone.
+func (f *follower) list(ctx context.Context) (version string, err error) {
+	f.b.mu.Lock()
+	kind, pass := f.watched.Kind, f.pass
+	f.b.mu.Unlock()
+	seen := seen{}
+	version, err = f.review(ctx, &f.b.lister, kind, pass, seen)
+	if err != nil || ctx.Err() != nil {
+		return "", err
+	}
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	f.b.store.keep(kind, seen)
+	f.listed = pass
+	f.b.finish()
+	return version, nil
+}
+
+// listIn does the same for one namespace, whatever has been reviewed.
+func (f *follower) listIn(ctx context.Context, namespace string) error {
+	f.b.mu.Lock()
+	kind := f.watched.Kind
+	f.b.store.outdate(kind, namespace)
+	pass := f.pass
+	f.b.mu.Unlock()
+	_, err := f.review(ctx, &lister{f.b.lister.client, namespace}, kind, pass, nil)
+	return err
+}
+
+// review lists objects and waits until all have been reviewed.
+func (f *follower) review(ctx context.Context, l *lister, kind Kind, pass int, seen seen) (string, error) {
+	var reviews sync.WaitGroup
+	defer reviews.Wait()
+	return l.list(ctx, kind, func(object []byte) {
+		if it, err := f.item(kind, pass, object); err == nil {
+			if seen != nil {
+				seen[it.id.key()] = true
+			}
+			reviews.Add(1)
+			it.done = reviews.Done
+			f.hand(ctx, it)
+		}
+	})
+}
+
+// hand gives an item to whoever reviews next.
+func (f *follower) hand(ctx context.Context, it item) {
+	select {
+	case <-ctx.Done():
+		it.done()
+	case f.b.items <- it:
+	}
+}
+
+func (f *follower) item(kind Kind, pass int, object []byte) (item, error) {
+	id, err := identify(object)
+	return item{kind: kind, object: object, follower: f, pass: pass, id: id, done: func() {}}, err
+}
+
+// watch reviews what changes, until something has to be judged anew or the API server
+// ends the watch. It returns the version to go on from.
+func (f *follower) watch(ctx context.Context, version string) (string, error) {
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	var poked sync.WaitGroup
+	defer poked.Wait()
+	poked.Go(func() {
+		select {
+		case <-watching.Done():
+		case <-f.again:
+			stop()
+		}
+	})
+	f.b.mu.Lock()
+	kind, pass := f.watched.Kind, f.pass
+	f.b.mu.Unlock()
+	version, err := f.b.lister.watch(watching, kind, version, func(c change) { f.change(watching, kind, pass, c) })
+	if watching.Err() != nil {
+		err = nil
+	}
+	stop()
+	return version, err
+}
+
+// isOutdated reports whether all has to be judged anew.
+func (f *follower) isOutdated() bool {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	return f.listed != f.pass
+}
+
+// takeNamespaces returns the namespaces in which all is to be judged anew.
+func (f *follower) takeNamespaces() []string {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	names := f.only
+	f.only = nil
+	return names
+}
+
+// change takes up one event.
+func (f *follower) change(ctx context.Context, kind Kind, pass int, c change) {
+	it, err := f.item(kind, pass, c.Object)
+	if err != nil {
+		return // the watch has seen that it is no object
+	}
+	if c.Type == "DELETED" {
+		f.b.mu.Lock()
+		defer f.b.mu.Unlock()
+		f.b.store.remove(kind, it.id)
+		return
+	}
+	done := make(chan struct{})
+	it.done = func() { close(done) }
+	f.hand(ctx, it)
+	<-done // in their order: a later change must not be overtaken
+}
+
+// claims returns what StatefulSets claim, if f follows claims: read anew for one that
+// looks like a claim of a StatefulSet that is not known, but not all the time.
+func (f *follower) claims(ctx context.Context, id identity) claims {
+	if f.watched.Resource != "persistentvolumeclaims" {
+		return nil
+	}
+	f.claiming.Lock()
+	defer f.claiming.Unlock()
+	if isNumbered(id.Name) && !f.claimed.has(id.Namespace, id.Name) && time.Since(f.readAt) > minRetry {
+		f.claimed, f.readAt = f.b.lister.claims(ctx, []Kind{f.watched.Kind}), time.Now()
+	}
+	return f.claimed
+}
