@@ -19,7 +19,7 @@ const module = "github.com/lintel-policy/lintel/"
 // folder that is not here may be imported by tests, benchmarks and the demo alone.
 var mayImport = map[string][]string{
 	"api/v1alpha1": {},
-	"audit":        {"engine", "report"},
+	"audit":        {"api/v1alpha1", "engine", "report"},
 	"certs":        {},
 	"cmd/lintel":   {"api/v1alpha1", "audit", "certs", "controller", "doctor", "engine", "measure", "policies", "replay", "report", "resource", "splice", "verify", "webhook"},
 	"controller":   {"api/v1alpha1", "engine", "policies", "webhook"},

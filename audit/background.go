@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -24,7 +25,7 @@ type Watched struct {
 	Reads bool
 }
 
-// BackgroundConfig configures a [Background]. Those up to Publish are required.
+// BackgroundConfig configures a [Background]. Those up to Publisher are required.
 type BackgroundConfig struct {
 	// Client is any client of the cluster: only paths are asked of it.
 	Client rest.Interface
@@ -37,9 +38,8 @@ type BackgroundConfig struct {
 	// Inventory returns what policies read beside an object. It is another one whenever
 	// something in it has changed.
 	Inventory func() *engine.Inventory
-	// Publish is called when what is known of a namespace has changed, "" for what is in
-	// none, and not before all has been reviewed once. What it fails with is tried again.
-	Publish func(ctx context.Context, space Space) error
+	// Publisher is told what is found.
+	Publisher Publisher
 	// Changed is sent to when other policies are in force.
 	Changed <-chan struct{}
 	// Interval is how often it is looked for what no event tells of: other labels of a
@@ -54,6 +54,17 @@ type BackgroundConfig struct {
 	Now func() time.Time
 	// Log is told of what cannot be listed. If nil, nobody is.
 	Log *zap.Logger
+}
+
+// A Publisher is told of what a [Background] finds.
+type Publisher interface {
+	// Publish is called when what is known of a namespace has changed, and not before all
+	// has been reviewed once. Where it fails it is called again. [ErrNoReports] says that
+	// nothing can be published at all.
+	Publish(ctx context.Context, space Space) error
+	// Foreign returns the namespaces of which something else is published than what
+	// Publish was called with last.
+	Foreign(ctx context.Context) ([]string, error)
 }
 
 // A Background reviews all that is in a cluster and then what changes, as long as it
@@ -88,8 +99,8 @@ type Progress struct {
 // NewBackground returns a Background that knows nothing yet.
 func NewBackground(cfg BackgroundConfig) (*Background, error) {
 	switch {
-	case cfg.Client == nil || cfg.Set == nil || cfg.Kinds == nil || cfg.Namespace == nil || cfg.Inventory == nil || cfg.Publish == nil:
-		return nil, errors.New("audit: BackgroundConfig lacks Client, Set, Kinds, Namespace, Inventory or Publish")
+	case cfg.Client == nil || cfg.Set == nil || cfg.Kinds == nil || cfg.Namespace == nil || cfg.Inventory == nil || cfg.Publisher == nil:
+		return nil, errors.New("audit: BackgroundConfig lacks Client, Set, Kinds, Namespace, Inventory or Publisher")
 	case cfg.Interval < 0 || cfg.PublishEvery < 0:
 		return nil, errors.New("audit: BackgroundConfig.Interval or PublishEvery is negative")
 	}
@@ -248,20 +259,58 @@ func (b *Background) namespaceOf(ctx context.Context, name string) *engine.Objec
 func (b *Background) publish(ctx context.Context) {
 	tick := time.NewTicker(b.cfg.PublishEvery)
 	defer tick.Stop()
+	var checked time.Time
+	said := ""
 	for {
-		for _, space := range b.changedSpaces() {
-			if err := b.cfg.Publish(ctx, space); err != nil && ctx.Err() == nil {
-				b.cfg.Log.Error("publishing what was found", zap.String("namespace", engine.Printable(space.Namespace)), zap.Error(err))
-				b.mu.Lock()
-				b.store.mark(space.Namespace)
-				b.mu.Unlock()
-			}
+		err := b.publishOnce(ctx, &checked)
+		if err == nil {
+			said = ""
+		} else if ctx.Err() == nil && err.Error() != said {
+			said = err.Error() // once
+			b.cfg.Log.Error("publishing what was found", zap.Error(err))
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// publishOnce publishes what has changed and, once in an interval, what somebody else
+// has changed. checked is when that was last.
+func (b *Background) publishOnce(ctx context.Context, checked *time.Time) error {
+	if b.Progress().Pending > 0 {
+		return nil
+	}
+	var errs []error
+	if now := b.cfg.Now(); now.Sub(*checked) >= b.cfg.Interval {
+		foreign, err := b.cfg.Publisher.Foreign(ctx)
+		if err != nil {
+			return err
+		}
+		*checked = now
+		b.mark(foreign...)
+	}
+	for _, space := range b.changedSpaces() {
+		err := ctx.Err()
+		if err == nil {
+			err = b.cfg.Publisher.Publish(ctx, space)
+		}
+		if err != nil {
+			b.mark(space.Namespace)
+			errs = append(errs, fmt.Errorf("namespace %q: %w", space.Namespace, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// mark has namespaces published once more.
+func (b *Background) mark(namespaces ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range namespaces {
+		b.store.mark(name)
 	}
 }
 

@@ -53,13 +53,7 @@ func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace
 			return p.namespaces[name]
 		},
 		Inventory: func() *engine.Inventory { return nil },
-		Publish: func(_ context.Context, s audit.Space) error {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.spaces[s.Namespace] = s
-			p.published++
-			return nil
-		},
+		Publisher: p,
 	})
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
@@ -74,6 +68,18 @@ func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace
 	})
 	return p
 }
+
+// Publish keeps what it is told.
+func (p *picture) Publish(_ context.Context, s audit.Space) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spaces[s.Namespace] = s
+	p.published++
+	return nil
+}
+
+// Foreign returns none: nobody else can change what p has kept.
+func (p *picture) Foreign(context.Context) ([]string, error) { return nil, nil }
 
 // label gives a namespace other labels, as the watch of the API server would tell.
 func (p *picture) label(t *testing.T, name, labels string) {

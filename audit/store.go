@@ -31,6 +31,8 @@ type Space struct {
 	Namespace string
 	// Objects is how many are known, and Asked how often a policy judged one.
 	Objects, Asked int
+	// Spaces is in how many namespaces there are findings, this one included.
+	Spaces int
 	// Findings are of the objects of which there is something to tell, by kind and name.
 	Findings []Finding
 }
@@ -198,10 +200,13 @@ func (s *store) mark(namespace string) {
 // nothing is left is forgotten with that.
 func (s *store) takeChanged() []Space {
 	var changed []Space
+	spaces := s.withFindings()
 	for _, name := range s.names() {
 		if sp := s.spaces[name]; sp.changed {
 			sp.changed = false
-			changed = append(changed, s.space(name))
+			known := s.space(name)
+			known.Spaces = spaces
+			changed = append(changed, known)
 			if len(sp.objects) == 0 {
 				delete(s.spaces, name)
 			}
@@ -226,4 +231,18 @@ func (s *store) space(namespace string) Space {
 	}
 	slices.SortFunc(known.Findings, func(a, b Finding) int { return compareRefs(a.Ref, b.Ref) })
 	return known
+}
+
+// withFindings returns in how many namespaces there are findings.
+func (s *store) withFindings() int {
+	n := 0
+	for _, sp := range s.spaces {
+		for _, e := range sp.objects {
+			if e.found != nil {
+				n++
+				break
+			}
+		}
+	}
+	return n
 }

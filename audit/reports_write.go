@@ -1,0 +1,278 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	openreports "github.com/openreports/reports-api/apis/openreports.io/v1alpha1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/lintel-policy/lintel/engine"
+)
+
+// reportName is that of the report in each namespace, and of the cluster's own.
+const reportName = "lintel"
+
+// managedBy is the label by which reports of Lintel's are found.
+const managedBy = "app.kubernetes.io/managed-by"
+
+const (
+	// allReports is how large all reports may be together, in bytes of their JSON:
+	// where many namespaces have findings, each report is cut shorter.
+	allReports = 1 << 20
+	// minReport is what each may have all the same, which is some twenty results.
+	minReport = 8 << 10
+)
+
+// reportHead is what of a report is kept free for all but its results.
+const reportHead = 2 << 10
+
+// ErrNoReports reports that the cluster has no kinds for reports, so that nothing can
+// be published.
+var ErrNoReports = errors.New("the cluster has no reports.openreports.io: https://github.com/openreports/reports-api has their definitions")
+
+// Reports keeps a Report of openreports.io in each namespace, and a ClusterReport for
+// what is in none. Client and Policies are required.
+type Reports struct {
+	Client rest.Interface
+	// Policies returns the policies in force.
+	Policies func() []engine.Info
+	// Owner returns who owns the reports, so that they go when it goes. If nil, nobody does.
+	Owner func(context.Context) (*metav1.OwnerReference, error)
+	// Leads returns an error when somebody else may be writing. It is asked right before
+	// each write. If nil, nobody else is there.
+	Leads func() error
+
+	mu      sync.Mutex
+	written map[string]string // the versions of the reports as they were left, by namespace
+}
+
+var _ Publisher = (*Reports)(nil)
+
+// Publish writes the report of a namespace, if it says something else than before.
+// Where nothing is left to say, it deletes the report.
+func (r *Reports) Publish(ctx context.Context, space Space) error {
+	before, err := r.read(ctx, space.Namespace)
+	if err != nil {
+		return err
+	}
+	if space.Objects == 0 {
+		return r.remove(ctx, space.Namespace, before)
+	}
+	after, err := r.report(ctx, space)
+	if err != nil {
+		return err
+	}
+	if before == nil {
+		return r.write(ctx, r.Client.Post(), space.Namespace, "", after)
+	}
+	keepTimes(after, before)
+	after.ResourceVersion = before.ResourceVersion // a write in between is somebody else's
+	if isSameReport(after, before) {
+		r.left(space.Namespace, before.ResourceVersion)
+		return nil
+	}
+	return r.write(ctx, r.Client.Put(), space.Namespace, reportName, after)
+}
+
+// report returns what is to be said of a namespace.
+func (r *Reports) report(ctx context.Context, space Space) (*openreports.Report, error) {
+	policies := map[string]engine.Info{}
+	for _, info := range r.Policies() {
+		policies[info.Name] = info
+	}
+	report := &openreports.Report{Source: source}
+	report.APIVersion, report.Kind = openreports.SchemeGroupVersion.String(), kindOf(space.Namespace)
+	report.Name, report.Namespace = reportName, space.Namespace
+	report.Labels = map[string]string{managedBy: source}
+	report.Results, report.Summary = newResults(space, policies)
+	report.Results = cut(report.Results, min(maxReport, max(minReport, allReports/max(1, space.Spaces)))-reportHead)
+	if r.Owner != nil {
+		owner, err := r.Owner(ctx)
+		if err != nil {
+			return nil, err
+		}
+		report.OwnerReferences = []metav1.OwnerReference{*owner}
+	}
+	return report, nil
+}
+
+func kindOf(namespace string) string {
+	if namespace == "" {
+		return "ClusterReport"
+	}
+	return "Report"
+}
+
+// keepTimes has results that were there before keep the time at which they were found.
+func keepTimes(after, before *openreports.Report) {
+	type identity struct{ policy, rule, result, message, path, subject string }
+	identify := func(r openreports.ReportResult) identity {
+		id := identity{r.Policy, r.Rule, string(r.Result), r.Description, r.Properties["path"], ""}
+		if len(r.Subjects) > 0 {
+			id.subject = r.Subjects[0].Kind + "/" + r.Subjects[0].Name
+		}
+		return id
+	}
+	times := map[identity]metav1.Timestamp{}
+	for _, result := range before.Results {
+		times[identify(result)] = result.Timestamp
+	}
+	for i := range after.Results {
+		if since, ok := times[identify(after.Results[i])]; ok {
+			after.Results[i].Timestamp = since
+		}
+	}
+}
+
+// isSameReport reports whether two say the same, whoever has touched one of them.
+func isSameReport(a, b *openreports.Report) bool {
+	return a.Source == b.Source && a.Summary == b.Summary && equality.Semantic.DeepEqual(a.Results, b.Results) &&
+		equality.Semantic.DeepEqual(a.Labels, b.Labels) && equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
+}
+
+// Foreign returns the namespaces whose report is not as it was left: somebody has
+// changed or deleted it, or it is from another run.
+func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
+	there := map[string]string{}
+	for _, resource := range []string{"reports", "clusterreports"} {
+		var list metav1.PartialObjectMetadataList
+		req := r.Client.Get().AbsPath(reportsPath+resource).SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").
+			Param("labelSelector", managedBy+"="+source)
+		if err := into(req.Do(ctx), &list); err != nil {
+			return nil, missing(fmt.Errorf("list reports: %w", err))
+		}
+		for _, m := range list.Items {
+			if m.Name == reportName {
+				there[m.Namespace] = m.ResourceVersion
+			}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var foreign []string
+	for namespace, version := range there {
+		if r.written[namespace] != version {
+			foreign = append(foreign, namespace)
+		}
+	}
+	for namespace := range r.written {
+		if _, ok := there[namespace]; !ok {
+			foreign = append(foreign, namespace)
+			delete(r.written, namespace)
+		}
+	}
+	slices.Sort(foreign)
+	return foreign, nil
+}
+
+const reportsPath = "/apis/openreports.io/v1alpha1/"
+
+// path is that of the report of a namespace, or of where it is made.
+func path(namespace, name string) string {
+	if namespace == "" {
+		return reportsPath + "clusterreports/" + name
+	}
+	return reportsPath + "namespaces/" + namespace + "/reports/" + name
+}
+
+// read returns the report of a namespace, nil if there is none. A ClusterReport has the
+// same fields.
+func (r *Reports) read(ctx context.Context, namespace string) (*openreports.Report, error) {
+	report := &openreports.Report{}
+	err := into(r.Client.Get().AbsPath(path(namespace, reportName)).SetHeader("Accept", "application/json").Do(ctx), report)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil //nolint:nilnil // that is what is not there
+	case err != nil:
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	return report, nil
+}
+
+func into(result rest.Result, object any) error {
+	if err := result.Error(); err != nil {
+		return err
+	}
+	data, err := result.Raw()
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, object)
+}
+
+// write sends a report. That its namespace is gone, or on its way out, is no error.
+func (r *Reports) write(ctx context.Context, req *rest.Request, namespace, name string, report *openreports.Report) error {
+	data, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("encode report: %w", err)
+	}
+	if err := r.leads(); err != nil {
+		return err
+	}
+	var stored metav1.PartialObjectMetadata
+	err = into(req.AbsPath(path(namespace, name)).SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(data).Do(ctx), &stored)
+	switch {
+	case apierrors.HasStatusCause(err, "NamespaceTerminating"), isNamespaceGone(err):
+		return nil
+	case err != nil:
+		return missing(fmt.Errorf("write report: %w", err))
+	}
+	r.left(namespace, stored.ResourceVersion)
+	return nil
+}
+
+func (r *Reports) remove(ctx context.Context, namespace string, before *openreports.Report) error {
+	r.mu.Lock()
+	delete(r.written, namespace)
+	r.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	if err := r.leads(); err != nil {
+		return err
+	}
+	err := r.Client.Delete().AbsPath(path(namespace, reportName)).Do(ctx).Error()
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete report: %w", err)
+	}
+	return nil
+}
+
+func (r *Reports) leads() error {
+	if r.Leads == nil {
+		return nil
+	}
+	return r.Leads()
+}
+
+// left notes the version in which a report was left.
+func (r *Reports) left(namespace, version string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.written == nil {
+		r.written = map[string]string{}
+	}
+	r.written[namespace] = version
+}
+
+// isNamespaceGone reports whether there is no such namespace any more.
+func isNamespaceGone(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsNotFound(err) && errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Kind == "namespaces"
+}
+
+// missing says what is wrong where the API server does not know the kind.
+func missing(err error) error {
+	if apierrors.IsNotFound(err) {
+		return ErrNoReports
+	}
+	return err
+}
