@@ -22,9 +22,8 @@ var makers = map[string][]string{
 // asMade returns the request as made by whoever makes such objects: what a built-in
 // controller makes of a workload is recorded, and the workload is where people are told.
 func (v *reviewer) asMade(req *engine.Request) *engine.Request {
-	ref := req.Ref()
-	owner, _ := req.Controller()
-	if slices.Contains(makers[ref.Kind], owner) || ref.Kind == "PersistentVolumeClaim" && v.claims.has(ref.Namespace, ref.Name) {
+	ref, owner := req.Ref(), req.Owner()
+	if owner != nil && slices.Contains(makers[ref.Kind], owner.Kind) || ref.Kind == "PersistentVolumeClaim" && v.claims.has(ref.Namespace, ref.Name) {
 		return req.By(engine.DefaultControllers()[0])
 	}
 	return req

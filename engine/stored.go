@@ -28,10 +28,6 @@ func (r *Request) By(user string) *Request {
 	return &c
 }
 
-// Controller returns kind and name of the owner that controls the object of the
-// request, "" where it has none.
-func (r *Request) Controller() (kind, name string) { return controllerOf(r.object) }
-
 // Deleted reports whether the object of the request is on its way out.
 func (r *Request) Deleted() bool { return isPresent(at(r.object, "metadata", "deletionTimestamp")) }
 
