@@ -21,20 +21,29 @@ import (
 	"github.com/lintel-policy/lintel/report"
 )
 
-// defineReports gives the API server the kinds of OpenReports, as they are published.
-func defineReports(t *testing.T) {
+// reportsDefined is whether the API server has the kinds of OpenReports.
+var reportsDefined bool
+
+// defineReports gives the API server the kinds of OpenReports, as they are published,
+// once and for good: to delete them may take it minutes. Before, it tries what becomes
+// of reports without them.
+func defineReports(t *testing.T, reports *audit.Reports, space audit.Space) {
 	t.Helper()
+	if reportsDefined {
+		return
+	}
+	if err := reports.Publish(t.Context(), space); !errors.Is(err, audit.ErrNoReports) {
+		t.Errorf("without definitions: %v", err)
+	}
+	if _, err := reports.Foreign(t.Context()); !errors.Is(err, audit.ErrNoReports) {
+		t.Errorf("without definitions: %v", err)
+	}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
 	must(t, err)
 	crds := filepath.Join(strings.TrimSpace(string(out)), "config", "crd")
 	kubectl(t, "", "apply", "--server-side", "-f", crds)
 	kubectl(t, "", "wait", "--for=condition=Established", "-f", crds)
-	t.Cleanup(func() {
-		_, stderr, code := audit.Shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), strings.NewReader(""), "delete", "-f", crds)
-		if code != 0 {
-			t.Error(stderr)
-		}
-	})
+	reportsDefined = true
 }
 
 func kubectl(t *testing.T, stdin string, args ...string) string {
@@ -96,13 +105,7 @@ func TestReports(t *testing.T) {
 	space := spaceOf(t, client, set, "reported", monday)
 	reports := newReports(client, set)
 
-	if err := reports.Publish(t.Context(), space); !errors.Is(err, audit.ErrNoReports) {
-		t.Errorf("without definitions: %v", err)
-	}
-	if _, err := reports.Foreign(t.Context()); !errors.Is(err, audit.ErrNoReports) {
-		t.Errorf("without definitions: %v", err)
-	}
-	defineReports(t)
+	defineReports(t, reports, space)
 	must(t, reports.Publish(t.Context(), space))
 	first := reportIn(t, "reported")
 	want := openreports.ReportResult{
@@ -191,7 +194,6 @@ func testStaleWriter(t *testing.T, reports *audit.Reports, space audit.Space) {
 func TestLargeReports(t *testing.T) {
 	client := newClient(t)
 	set := compile(t, owned)
-	defineReports(t)
 	namespace(t, client, "crowd", nil)
 	space := audit.Space{Namespace: "crowd", Objects: 10_000, Asked: 10_000, Spaces: 1}
 	for i := range 10_000 {
@@ -200,6 +202,7 @@ func TestLargeReports(t *testing.T) {
 		space.Findings = append(space.Findings, v)
 	}
 	reports := newReports(client, set)
+	defineReports(t, reports, space)
 	must(t, reports.Publish(t.Context(), space))
 	r := reportIn(t, "crowd")
 	data, err := json.Marshal(r)
