@@ -156,6 +156,9 @@ func New(cfg Config) (*Handler, error) {
 	return h, err
 }
 
+// Running returns how many requests are being decided.
+func (h *Handler) Running() int64 { return h.gate.running.Load() }
+
 func (cfg Config) withDefaults() Config {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 8 * time.Second

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -31,6 +32,20 @@ type election struct {
 	lock      resourcelock.Interface
 	log       *zap.Logger
 	leads     atomic.Bool
+	elector   atomic.Pointer[leaderelection.LeaderElector]
+}
+
+// errNotLeading says that another replica may lead by now.
+var errNotLeading = errors.New("this replica does not lead any more")
+
+// holds returns an error unless this replica leads at this moment: one that has slept
+// may go on with what it was at long after another has taken over.
+func (e *election) holds() error {
+	elector := e.elector.Load()
+	if elector == nil || !elector.IsLeader() || elector.Check(0) != nil {
+		return errNotLeading
+	}
+	return nil
 }
 
 // newElection returns an election by a Lease in namespace.
@@ -87,6 +102,7 @@ func (e *election) run(ctx context.Context, lead func(context.Context)) error {
 		if err != nil {
 			return fmt.Errorf("take part in the election of a leader: %w", err)
 		}
+		e.elector.Store(elector)
 		elector.Run(electing)
 	}
 	return nil

@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
+	"github.com/lintel-policy/lintel/audit"
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/webhook"
@@ -51,6 +52,8 @@ type gate struct {
 	election    *election                      // nil where nobody else is there
 	replicas    *replicas                      // nil where nobody else is there
 	changed     chan struct{}                  // sent to when others are in force somewhere, for the registrar
+	background  *audit.Background              // nil where nothing is audited
+	audited     chan struct{}                  // sent to when others are in force here, for background
 	plain       []*plainServer                 // for metrics and probes
 	started     atomic.Pointer[webhook.Server] // server, once it is there
 	// What is left to do when it runs; nil where it has been done.
@@ -284,6 +287,11 @@ func (c *serveCommand) serve(ctx context.Context, g *gate) error {
 	}
 	if err := c.serveOn(ctx, g, handler, listener, target); err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	if c.audit {
+		if err := g.newBackground(handler); err != nil {
+			return errors.Join(err, listener.Close())
+		}
 	}
 	about := []zap.Field{zap.String("url", target), zap.Stringer("address", listener.Addr()), zap.Time("certificate_ends", g.certificate.source.NotAfter())}
 	if set := g.live.Set(); set != nil {

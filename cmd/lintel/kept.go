@@ -162,6 +162,9 @@ func (g *gate) tellInForce(set *engine.Set) {
 		g.log.Error("there are no policies: whatever is asked about is admitted")
 	}
 	wake(g.changed)
+	if g.audited != nil {
+		wake(g.audited)
+	}
 	g.replicas.wake()
 }
 

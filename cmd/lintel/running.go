@@ -113,6 +113,9 @@ func (g *gate) lead(ctx context.Context) {
 		beside.Go(func() { g.tellStatus(ctx) })
 		beside.Go(func() { g.kept.good.keep(ctx) })
 	}
+	if g.background != nil {
+		beside.Go(func() { g.background.Run(ctx) })
+	}
 	insist(ctx, func() error { return g.registrar.Run(ctx) }, func(err error) { g.log.Error("registering", zap.Error(err)) })
 	beside.Wait()
 }

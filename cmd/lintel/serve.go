@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type serveCommand struct {
 	failClosed     bool
 	lameDuck       time.Duration
 	logLevel       string
+	audit          bool
 	events         bool
 	record         string
 	recordLimit    string
@@ -68,6 +70,10 @@ Policies of other sources are read once.
 With --standalone there is no cluster: AdmissionReviews are answered over TLS,
 and policies that read a namespace or an inventory could not decide.
 
+With --audit, the leader reviews what is in the cluster already, and what changes
+of it, and keeps a Report of openreports.io in each namespace. docs/audit.md says
+what it needs.
+
 With --record, each review that was answered is kept in a file, without
 credentials, to be judged by other policies with lintel replay. Recording never
 holds up an answer: what there is no room for is dropped, and counted in the metrics.`,
@@ -101,6 +107,7 @@ func (c *serveCommand) addFlags(cmd *cobra.Command) {
 	flags.BoolVar(&c.failClosed, "fail-closed", false, "refuse requests that a policy could deny and the webhook does not answer; always so with --service")
 	flags.DurationVar(&c.lameDuck, "lame-duck", 0, "`time` to go on serving for after being told to end; if not given, 10s with --service, else 1s")
 	flags.StringVar(&c.logLevel, "log-level", "info", "what is logged, by `level`: info or debug")
+	flags.BoolVar(&c.audit, "audit", false, "review what is in the cluster already, and keep reports of openreports.io of it; only with --service and \"-p cluster\"")
 	flags.BoolVar(&c.events, "events", true, "write Events about what is denied, on what made it or else on the object; --events=false for none")
 	flags.StringVar(&c.record, "record", "", "`file` or folder to record reviews in, without credentials, for lintel replay; empty for none")
 	flags.StringVar(&c.recordLimit, "record-limit", "256Mi", "`bytes` of recorded reviews to keep, the latest; such as 256Mi")
@@ -154,6 +161,8 @@ func (c *serveCommand) settle() (mode, error) {
 		}
 	}
 	switch {
+	case c.audit && (m != byService || !slices.Contains(c.policies, fromCluster)):
+		return 0, errors.New("--audit is for replicas in a cluster: it needs --service, and the policies of the cluster")
 	case !c.changed("lame-duck") && m == byService:
 		c.lameDuck = 10 * time.Second
 	case !c.changed("lame-duck"):

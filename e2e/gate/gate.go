@@ -52,6 +52,9 @@ type Gate struct {
 	err  error         // how it ended, once done is closed
 }
 
+// Signal sends a signal to Lintel.
+func (g *Gate) Signal(s os.Signal) error { return g.cmd.Process.Signal(s) }
+
 // Build builds lintel from the checkout that the working directory is in, into a
 // folder, and returns the path of the binary.
 func Build(ctx context.Context, folder string) (string, error) {

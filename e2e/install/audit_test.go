@@ -1,0 +1,96 @@
+//go:build linux
+
+package install_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bare is a Deployment that is there before any policy.
+const bare = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: before, labels: {environment: production, team: checkout}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: bare, namespace: before, labels: {service: bare}}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: bare}}
+  template:
+    metadata: {labels: {app: bare}}
+    spec: {containers: [{name: bare, image: "registry.example/bare:1"}]}
+`
+
+// TestAudit follows the reports that an installation keeps of what was there before it,
+// under the permissions that it comes with.
+func TestAudit(t *testing.T) {
+	f := newFleet(t)
+	f.defineReports(t)
+	f.applyText(t, bare)
+	f.apply(t)
+	f.must(t, "apply", "-f", "../../manifests/audit.yaml", "-f", policies)
+	f.startAll(t, "--audit", "--lame-duck=1s")
+	f.awaitReport(t, "Deployment bare probes warn", true)
+
+	// A leader that has slept for long does not go on where it was.
+	leader := f.leaders()[0]
+	must(t, f.replicas[leader].Signal(syscall.SIGSTOP))
+	eventually(t, "another replica to lead", func() bool { return slices.ContainsFunc(f.leaders(), func(n int) bool { return n != leader }) })
+	f.must(t, "patch", "deployment", "bare", "-n", "before", "--type=json", `-p=[{"op": "add", "path": "/spec/template/spec/containers/0/readinessProbe", "value": {"httpGet": {"port": 80}}},
+		{"op": "add", "path": "/spec/template/spec/containers/0/livenessProbe", "value": {"httpGet": {"port": 80}}}]`)
+	f.awaitReport(t, "Deployment bare probes warn", false)
+	before := f.report(t)
+	must(t, f.replicas[leader].Signal(syscall.SIGCONT))
+	time.Sleep(2 * time.Second) // it would write at once
+	if after := f.report(t); after != before {
+		t.Errorf("a leader that was gone has written a report:\n%s\nbefore:\n%s", after, before)
+	}
+
+	f.must(t, "patch", "policy.lintel.dev", "resources", "--type=merge", `-p={"spec": {"enforcement": "deny"}}`)
+	f.awaitReport(t, "Deployment bare resources fail", true)
+	f.must(t, "delete", "clusterrole", "lintel")
+	eventually(t, "the reports to go with the installation", func() bool {
+		return f.must(t, "get", "reports.openreports.io", "-A", "-o", "name") == ""
+	})
+}
+
+// defineReports gives the cluster the kinds of OpenReports, as they are published.
+func (f *fleet) defineReports(t *testing.T) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
+	must(t, err)
+	kinds := filepath.Join(strings.TrimSpace(string(out)), "config", "crd")
+	f.must(t, "apply", "--server-side", "-f", kinds)
+	f.must(t, "wait", "--for=condition=Established", "-f", kinds)
+}
+
+// report returns the lines of the report of what was there before, of whatever version.
+func (f *fleet) report(t *testing.T) string {
+	t.Helper()
+	stdout, _, _ := f.Kubectl(t.Context(), strings.NewReader(""), "get", "reports.openreports.io", "lintel", "-n", "before", "-o",
+		`jsonpath={.metadata.resourceVersion}{"\n"}{range .results[*]}{.resources[0].kind} {.resources[0].name} {.policy} {.result}{"\n"}{end}`)
+	return stdout
+}
+
+// awaitReport waits until the report has a line, or no longer has it.
+func (f *fleet) awaitReport(t *testing.T, line string, has bool) {
+	t.Helper()
+	got := ""
+	defer func() {
+		if t.Failed() {
+			t.Logf("the report is\n%s", got)
+		}
+	}()
+	eventually(t, "a report with "+line, func() bool {
+		got = f.report(t)
+		return got != "" && strings.Contains(got, line+"\n") == has
+	})
+}
