@@ -43,6 +43,27 @@ func (i Info) DeniedFrom(now time.Time) time.Time {
 	return time.Time{}
 }
 
+// Phase counts what of a policy has begun or ended by a time: stages, and exceptions
+// from it. Between two times of one phase, time alone changes no verdict of it.
+func (s *Set) Phase(policy string, at time.Time) int {
+	n := 0
+	for _, p := range s.policies {
+		for _, stage := range p.info.Spec.Stages {
+			if p.info.Name == policy && !at.Before(stage.From.Time) {
+				n++
+			}
+		}
+	}
+	for _, exceptions := range s.exceptions {
+		for _, e := range exceptions {
+			if slices.Contains(e.policies, policy) && !at.Before(e.expires) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // byTime returns stages in the order in which they begin. Of two that begin at once
 // the later in the list counts.
 func byTime(stages []v1alpha1.Stage) []v1alpha1.Stage {

@@ -95,3 +95,28 @@ func TestStagesOfInfo(t *testing.T) {
 		}
 	}
 }
+
+// TestPhase has another phase whenever time alone may change a verdict, and no sooner.
+func TestPhase(t *testing.T) {
+	t.Parallel()
+	day := func(n int) metav1.Time { return metav1.NewTime(time.Date(2027, 1, n, 0, 0, 0, 0, time.UTC)) }
+	policy := engine.Policy{Name: "owned", FreePackage: true, Modules: []v1alpha1.Module{{Name: "a.rego", Rego: "package a\n\nviolation contains {\"msg\": \"no\"}"}}}
+	policy.Spec.Match = &v1alpha1.Match{Kinds: []v1alpha1.Kinds{{APIGroups: []string{""}, Kinds: []string{"Pod"}}}}
+	policy.Spec.Enforcement, policy.Spec.Stages = v1alpha1.Warn, []v1alpha1.Stage{{From: day(10), Enforcement: v1alpha1.Deny}}
+	other := policy
+	other.Name, other.Spec.Stages = "other", nil
+	e := v1alpha1.PolicyException{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "legacy"}}
+	e.Spec = v1alpha1.PolicyExceptionSpec{Policies: []string{"owned"}, Reason: "r", Owner: "o", Expires: day(20), Objects: v1alpha1.Objects{Names: []string{"legacy"}}}
+	set, err := engine.Compile(engine.Config{Policies: []engine.Policy{policy, other}, Exceptions: []v1alpha1.PolicyException{e}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]int{9: 0, 10: 1, 19: 1, 20: 2, 30: 2} {
+		if got := set.Phase("owned", day(n).Time); got != want {
+			t.Errorf("on day %d: got phase %d, want %d", n, got, want)
+		}
+		if got := set.Phase("other", day(n).Time); got != 0 {
+			t.Errorf("another policy on day %d: got phase %d", n, got)
+		}
+	}
+}

@@ -48,8 +48,8 @@ func (g *gate) newBackground(handler *webhook.Handler) error {
 }
 
 // auditKinds returns what policies match of the kinds that there are, each with the
-// revision of those that match it. A policy that asks for what cannot be is told of
-// where it is registered.
+// revision of those that match it, which is another one when a stage begins or an
+// exception ends. A policy that asks for what cannot be is told of where it is registered.
 func (g *gate) auditKinds(set *engine.Set) []audit.Watched {
 	catalog := g.kept.catalog.Load()
 	var watched []audit.Watched
@@ -64,7 +64,7 @@ func (g *gate) auditKinds(set *engine.Set) []audit.Watched {
 				at[kind] = i
 				watched = append(watched, audit.Watched{Kind: kind})
 			}
-			watched[i].Revision += p.Revision
+			watched[i].Revision += fmt.Sprintf("%s %d\n", p.Revision, set.Phase(p.Name, time.Now()))
 			watched[i].Reads = watched[i].Reads || len(p.Inventory) > 0
 		}
 	}
