@@ -60,7 +60,7 @@ func NewExceptions(client dynamic.Interface, policies *Policies) *Exceptions {
 type Notice struct {
 	Exception v1alpha1.PolicyException
 	Reason    string // in one word, as Events have it
-	Text      string
+	Text      string // as much of it as an Event has room for
 }
 
 // WriteConditions tells each exception whether it excuses anything, ends soon, and is
@@ -185,7 +185,7 @@ func noticesOf(e v1alpha1.PolicyException, conditions []metav1.Condition) []Noti
 	var notices []Notice
 	for _, c := range conditions {
 		if isNews(c, meta.FindStatusCondition(e.Status.Conditions, c.Type)) {
-			notices = append(notices, Notice{Exception: e, Reason: c.Reason, Text: c.Message})
+			notices = append(notices, Notice{Exception: e, Reason: c.Reason, Text: note(c.Message)})
 		}
 	}
 	return notices

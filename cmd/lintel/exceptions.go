@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -108,17 +107,6 @@ func (g *gate) tellExceptionsOnce(ctx context.Context, out controller.Outcome, r
 	for i := range notices {
 		n := &notices[i]
 		n.Exception.APIVersion, n.Exception.Kind = v1alpha1.GroupVersion.String(), "PolicyException"
-		recorder.Eventf(&n.Exception, nil, corev1.EventTypeWarning, n.Reason, "Tell", "%s", note(n.Text))
+		recorder.Eventf(&n.Exception, nil, corev1.EventTypeWarning, n.Reason, "Tell", "%s", n.Text)
 	}
-}
-
-// maxNote is how long the note of an Event may be, in bytes.
-const maxNote = 1024
-
-// note is text that an Event has room for.
-func note(text string) string {
-	if len(text) <= maxNote {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxNote-len("…")], "") + "…"
 }
