@@ -270,14 +270,10 @@ func until(ctx context.Context, atMost time.Duration, check func() error) error 
 
 // serve makes the server, with a certificate, and what registers it.
 func (c *serveCommand) serve(ctx context.Context, g *gate) error {
-	checker, err := g.newChecker()
-	if err != nil {
-		return err
-	}
 	if err := c.newDenials(g); err != nil {
 		return err
 	}
-	handler, err := webhook.New(webhook.Config{Decider: g.live, Checker: checker, Revision: g.live.Revision, Record: c.tellReviewed(g), Metrics: g.metrics, Log: g.log})
+	handler, err := webhook.New(webhook.Config{Decider: g.live, Checker: g.newChecker(), Revision: g.live.Revision, Record: c.tellReviewed(g), Metrics: g.metrics, Log: g.log})
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-
-	"k8s.io/client-go/dynamic"
 
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
@@ -14,19 +11,15 @@ import (
 
 // newChecker returns what checks Policies and PolicyExceptions before they are
 // stored, nil where policies do not come from those.
-func (g *gate) newChecker() (webhook.Checker, error) {
+func (g *gate) newChecker() webhook.Checker {
 	if g.kept == nil {
-		return nil, nil
-	}
-	client, err := dynamic.NewForConfig(g.config)
-	if err != nil {
-		return nil, fmt.Errorf("make client: %w", err)
+		return nil
 	}
 	compose := func(s policies.Source) (engine.Config, error) { return g.kept.keeper.Compose(s) } // which comes later
 	return begunChecker{g.kept.begun, controller.NewChecker(controller.CheckerConfig{
-		Client: client, Compose: compose, Policies: g.kept.policies.Objects, Set: g.live.Set,
+		Client: g.dynamic, Compose: compose, Policies: g.kept.policies.Objects, Set: g.live.Set,
 		Catalog: g.kept.catalog.Load, Namespace: g.namespaces.Get,
-	})}, nil
+	})}
 }
 
 // A begunChecker finds nothing out before policies have been read.
