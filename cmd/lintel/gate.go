@@ -221,7 +221,7 @@ func (g *gate) watch(ctx context.Context, set *engine.Set, catalog *controller.C
 		return err
 	}
 	g.watchInventory(ctx, catalog, set)
-	if err := g.lookAfter(ctx, g.namespaces); err != nil {
+	if err := g.lookAfter(ctx); err != nil {
 		return err
 	}
 	g.live.Swap(set)
@@ -335,11 +335,10 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		Target:    controller.Target{URL: target, CABundle: g.certificate.bundle},
 		APIServer: g.config.Host, FailClosed: c.failClosed, Asked: g.live.Asked(), Metrics: g.metrics, Log: g.log,
 		Events:     newRecorder(ctx, g.client),
-		Discovered: func(catalog *controller.Catalog) { g.watchInventory(ctx, catalog, g.live.Set()) }, Changed: g.changed,
+		Discovered: func(catalog *controller.Catalog) { g.found(ctx, catalog) }, Changed: g.changed,
 	}
 	if g.kept != nil {
 		cfg.Own, cfg.Next = true, g.kept.next.Load
-		cfg.Discovered = g.discovered(ctx)
 	}
 	if g.mode == byService {
 		namespace, name, _ := strings.Cut(c.service, "/")

@@ -13,8 +13,8 @@ import (
 
 // lookAfter watches over what is kept of the cluster: how old it is, and whether kinds
 // have come that policies read.
-func (g *gate) lookAfter(ctx context.Context, namespaces *controller.Namespaces) error {
-	caches := controller.Caches{Namespaces: namespaces, Inventory: g.inventory}
+func (g *gate) lookAfter(ctx context.Context) error {
+	caches := controller.Caches{Namespaces: g.namespaces, Inventory: g.inventory}
 	if g.kept != nil {
 		caches.Policies = g.kept.policies
 	}
@@ -75,9 +75,10 @@ func (g *gate) haveCome(ctx context.Context, kinds []schema.GroupVersionKind) bo
 
 // found has what the policies read watched of the kinds that there are now.
 func (g *gate) found(ctx context.Context, catalog *controller.Catalog) {
-	if g.kept != nil {
-		g.discovered(ctx)(catalog)
+	if g.kept == nil {
+		g.watchInventory(ctx, catalog, g.live.Set())
 		return
 	}
-	g.watchInventory(ctx, catalog, g.live.Set())
+	g.kept.catalog.Store(catalog)
+	g.watchBoth(ctx)
 }

@@ -212,11 +212,10 @@ func wake(c chan struct{}) {
 	}
 }
 
-// tellStatus writes into the objects what became of them, until ctx ends. One replica
+// tellStatus writes into Policies what became of them, until ctx ends. One replica
 // does it for all. What time alone changes, such as a stage that begins, is told by
 // the next tick.
 func (g *gate) tellStatus(ctx context.Context) {
-	go g.tellExceptions(ctx)
 	for ctx.Err() == nil {
 		again := retryPeriod
 		if out := g.kept.outcome.Load(); out != nil {
@@ -252,12 +251,4 @@ func (g *gate) awaits(revision string) string {
 		return "other policies are served by " + strings.Join(lagging, ", ")
 	}
 	return ""
-}
-
-// discovered has what the policies read watched as kinds come and go.
-func (g *gate) discovered(ctx context.Context) func(*controller.Catalog) {
-	return func(catalog *controller.Catalog) {
-		g.kept.catalog.Store(catalog)
-		g.watchBoth(ctx)
-	}
 }

@@ -91,7 +91,7 @@ func TestSwapKeepsInventories(t *testing.T) {
 		t.Errorf("what is not read any more is watched still: %q", got)
 	}
 	g.kept.next.Store(sets[1]) // as while it is waited for
-	g.discovered(ctx)(g.kept.catalog.Load())
+	g.found(ctx, g.kept.catalog.Load())
 	if got := message(sets[0]); got != "" {
 		t.Errorf("kinds that come and go take away what is read: %q", got)
 	}

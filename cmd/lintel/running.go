@@ -111,6 +111,7 @@ func (g *gate) lead(ctx context.Context) {
 	beside.Go(func() { g.replicas.watch(ctx) })
 	if g.kept != nil {
 		beside.Go(func() { g.tellStatus(ctx) })
+		beside.Go(func() { g.tellExceptions(ctx) })
 		beside.Go(func() { g.kept.good.keep(ctx) })
 	}
 	if g.background != nil {
@@ -160,6 +161,7 @@ func (g *gate) serveByURL(ctx context.Context) error {
 	tasks.Go(func() error { return g.renew(registered) })
 	if g.kept != nil {
 		go g.tellStatus(registered)
+		go g.tellExceptions(registered)
 	}
 	err := errors.Join(g.registrar.Run(registered), g.registrar.Remove(ctx))
 	stopRegistering()
