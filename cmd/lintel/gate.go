@@ -344,7 +344,7 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 		namespace, name, _ := strings.Cut(c.service, "/")
 		cfg.Target.URL, cfg.Target.Service = "", &admissionv1.ServiceReference{Namespace: namespace, Name: name}
 		cfg.Owner = controller.ClusterRoleOwner(g.client.RbacV1().ClusterRoles(), installation)
-		cfg.Memory = controller.ConfigMapMemory{Client: g.client.CoreV1().ConfigMaps(namespace), Name: memoryName}
+		cfg.Memory = controller.ConfigMapMemory{Client: g.client.CoreV1().ConfigMaps(namespace), Name: stateName}
 		if g.election, err = newElection(g, namespace); err != nil {
 			return err
 		}
@@ -360,9 +360,9 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 // The objects of an installation that Lintel itself reads and writes, which
 // manifests/install.yaml has.
 const (
-	installation = "lintel"       // the ClusterRole and the Lease
-	secretName   = "lintel-tls"   //nolint:gosec // G101: a name
-	memoryName   = "lintel-state" // the ConfigMap of the registration
-	replicasName = "lintel-replicas"
-	goodName     = "lintel-last-good"
+	installation = "lintel"           // the ClusterRole, the Lease and both webhook configurations
+	secretName   = "lintel-tls"       //nolint:gosec // G101: a name
+	stateName    = "lintel-state"     // the ConfigMap of the registration
+	replicasName = "lintel-replicas"  // the ConfigMap of what each replica serves
+	lastGoodName = "lintel-last-good" // the ConfigMap of policies as they last compiled
 )

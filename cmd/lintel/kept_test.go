@@ -138,9 +138,9 @@ func TestSwapWidensFirst(t *testing.T) {
 // TestGoesByTheLeader holds that a replica takes over what the leader has kept of a
 // policy that is broken, and nothing else.
 func TestGoesByTheLeader(t *testing.T) {
-	permit(t, "create", "configmap", goodName, "-n", "default")
+	permit(t, "create", "configmap", lastGoodName, "-n", "default")
 	t.Cleanup(func() {
-		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "configmap", goodName, "-n", "default")
+		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "configmap", lastGoodName, "-n", "default")
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -41,7 +41,7 @@ type good struct {
 // newGood returns what is kept in namespace.
 func newGood(g *gate, namespace string) *good {
 	return &good{
-		gate: g, kept: controller.LastGood{Client: g.client.CoreV1().ConfigMaps(namespace), Name: goodName},
+		gate: g, kept: controller.LastGood{Client: g.client.CoreV1().ConfigMaps(namespace), Name: lastGoodName},
 		changed: make(chan struct{}, 1), again: make(chan struct{}, 1),
 	}
 }
