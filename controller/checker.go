@@ -86,11 +86,7 @@ func (c *Checker) Check(ctx context.Context, req *engine.Request) (webhook.Findi
 
 // objectOf returns the object of a request as what it is in Go.
 func objectOf[T any](req *engine.Request) (T, error) {
-	var object T
-	data, err := req.Object().MarshalJSON()
-	if err == nil {
-		err = json.Unmarshal(data, &object)
-	}
+	object, err := typed[T](req.Object())
 	if err != nil {
 		return object, errors.New("it cannot be read as the kind that it is") // an error of the decoder repeats values
 	}

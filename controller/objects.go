@@ -99,13 +99,14 @@ func listError(resource schema.GroupVersionResource, err error) error {
 }
 
 // typed returns an object as what it is in Go.
-func typed[T any](u *unstructured.Unstructured) (T, error) {
+func typed[T any](from json.Marshaler) (T, error) {
 	var object T
-	data, err := u.MarshalJSON()
+	data, err := from.MarshalJSON()
 	if err != nil {
 		return object, err
 	}
-	return object, json.Unmarshal(data, &object)
+	err = json.Unmarshal(data, &object)
+	return object, err
 }
 
 func readConfigMap(ctx context.Context, client dynamic.Interface, ref v1alpha1.ConfigMapRef) (map[string]string, error) {

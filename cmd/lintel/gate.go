@@ -185,12 +185,13 @@ func (g *gate) readCluster(ctx context.Context, from []string, own string) error
 
 // readCatalog reads which kinds there are.
 func (g *gate) readCatalog(ctx context.Context) (catalog *controller.Catalog, err error) {
-	return catalog, g.attempt(ctx, func() error {
+	err = g.attempt(ctx, func() error {
 		if catalog, err = controller.ReadCatalog(ctx, g.client.DiscoveryClient, nil); err != nil {
 			return fmt.Errorf("reach the cluster: %w", err)
 		}
 		return nil
 	})
+	return catalog, err
 }
 
 // compile compiles what was read, and logs what is broken of it.
