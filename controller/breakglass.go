@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/lintel-policy/lintel/engine"
 )
 
 // A Standing is what a [Registrar] has to know after a restart.
@@ -121,7 +123,7 @@ func timestamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(time.RFC3339)
+	return engine.Moment(t)
 }
 
 // recall reads what is known from before.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -54,7 +53,7 @@ const maxKinds = 3
 func kindsOf(list []Pending) string {
 	var names []string
 	for _, p := range list {
-		names = append(names, strings.TrimSuffix(p.Kind.GroupKind().String(), "."))
+		names = append(names, p.Kind.GroupKind().String())
 	}
 	names = slices.Compact(names)
 	if more := len(names) - maxKinds; more > 0 {
@@ -81,7 +80,7 @@ func (c *Checker) exception(ctx context.Context, e v1alpha1.PolicyException, cre
 	say := func(format string, args ...any) { texts = append(texts, e.Name+": "+fmt.Sprintf(format, args...)) }
 	if !c.cfg.Now().Before(e.Spec.Expires.Time) {
 		if created {
-			return refused("PolicyException", name, fmt.Errorf("spec.expires: %s is past: it excuses until then, so give a time to come", e.Spec.Expires.UTC().Format(time.RFC3339)))
+			return refused("PolicyException", name, fmt.Errorf("spec.expires: %s is past: it excuses until then, so give a time to come", engine.Moment(e.Spec.Expires.Time)))
 		}
 		say("it excuses nothing any more, since spec.expires is past")
 	}

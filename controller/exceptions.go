@@ -110,7 +110,7 @@ func conditionsOf(e v1alpha1.PolicyException, effects []engine.Effect, now time.
 	lives := is.Status == metav1.ConditionTrue
 	for _, c := range []metav1.Condition{is, endsCondition(e, excuses, lives, now), unusedCondition(e, lives, now)} {
 		c.ObservedGeneration, c.LastTransitionTime = e.Generation, metav1.NewTime(now)
-		c.Message = strings.ToValidUTF8(c.Message[:min(len(c.Message), maxConditionMessage)], "")
+		c.Message = conditionMessage(c.Message)
 		meta.SetStatusCondition(&conditions, c)
 	}
 	return conditions
@@ -122,7 +122,7 @@ func honouredCondition(e v1alpha1.PolicyException, effects []engine.Effect, excu
 	err := engine.CheckException(e)
 	switch {
 	case err != nil:
-		c.Reason, c.Message = broken, engine.PrintableLines(err.Error())
+		c.Reason, c.Message = broken, err.Error()
 	case !now.Before(e.Spec.Expires.Time):
 		c.Reason, c.Message = expired, "it expired on "+engine.Moment(e.Spec.Expires.Time)
 	case excuses == len(effects):

@@ -102,9 +102,9 @@ func (r *reading) find() (State, *lack) {
 	case apierrors.IsNotFound(err):
 		return Absent, &lack{"the cluster has no such kind"}
 	case !r.lost.IsZero():
-		return Stale, &lack{"nothing has been heard of it since " + stamp(r.lost)}
+		return Stale, &lack{"nothing has been heard of it since " + engine.Moment(r.lost)}
 	case err != nil:
-		return Failing, &lack{"the API server does not answer, since " + stamp(since)}
+		return Failing, &lack{"the API server does not answer, since " + engine.Moment(since)}
 	}
 	return Reading, &lack{"it is being read for the first time"}
 }
@@ -113,8 +113,6 @@ func (r *reading) find() (State, *lack) {
 func (r *reading) permission() string {
 	return fmt.Sprintf(`{apiGroups: [%q], resources: [%q], verbs: ["get", "list", "watch"]}`, r.gvr.Group, r.gvr.Resource)
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // isAwaited reports whether the kind is being read for the first time and may still
 // come soon.

@@ -156,7 +156,7 @@ func (h half) apply(ctx context.Context, annotations map[string]*string, entries
 
 // breakOpen has the entries never asked, and writes down who wants it.
 func (h half) breakOpen(ctx context.Context, o Opening) error {
-	annotations := map[string]*string{UntilAnnotation: ptr(o.Until.UTC().Format(time.RFC3339)), ReasonAnnotation: &o.Reason, ByAnnotation: nil}
+	annotations := map[string]*string{UntilAnnotation: ptr(engine.Moment(o.Until)), ReasonAnnotation: &o.Reason, ByAnnotation: nil}
 	if o.By != "" {
 		annotations[ByAnnotation] = &o.By
 	}
