@@ -150,5 +150,5 @@ func matchesResource(pattern, resource string) bool {
 
 // selectsNamespace reports whether the entry is asked about objects in a namespace.
 func (e entry) selectsNamespace(labels map[string]string) bool {
-	return selectsLabels(e.namespaces, labels)
+	return selects(e.namespaces, labels)
 }

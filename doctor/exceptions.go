@@ -185,7 +185,7 @@ func (s *Snapshot) dishonoured(f *Finding, e v1alpha1.PolicyException, name stri
 		return true
 	}
 	namespace, ok := s.namespace(e.Namespace)
-	if honours.NamespaceSelector == nil || !ok || selects(honours.NamespaceSelector)(namespace) {
+	if !ok || selects(honours.NamespaceSelector, namespace.Labels) {
 		return false
 	}
 	f.Message = fmt.Sprintf("policy %s honours exceptions in namespaces with %s, which %s is not", name, metav1.FormatLabelSelector(honours.NamespaceSelector), e.Namespace)

@@ -28,7 +28,7 @@ func (s *Snapshot) matchedNamespaces(m v1alpha1.Match) (matched, judged []string
 	for _, n := range s.Namespaces {
 		switch {
 		case len(m.Namespaces) > 0 && !slices.Contains(m.Namespaces, n.Name), slices.Contains(m.ExcludedNamespaces, n.Name),
-			m.NamespaceSelector != nil && !selects(m.NamespaceSelector)(n):
+			!selects(m.NamespaceSelector, n.Labels):
 			continue
 		}
 		matched = append(matched, n.Name)
@@ -37,13 +37,6 @@ func (s *Snapshot) matchedNamespaces(m v1alpha1.Match) (matched, judged []string
 		}
 	}
 	return matched, judged
-}
-
-// selects returns whether a selector, which is not nil, selects a namespace. One that
-// is broken selects none.
-func selects(selector *metav1.LabelSelector) func(corev1.Namespace) bool {
-	parsed, err := metav1.LabelSelectorAsSelector(selector)
-	return func(n corev1.Namespace) bool { return err == nil && parsed.Matches(labels.Set(n.Labels)) }
 }
 
 // namespace returns a namespace by its name.
@@ -62,9 +55,9 @@ func isNamespaced(rules controller.Rules) bool {
 	})
 }
 
-// selectsLabels reports whether a selector selects labels. One that is nil selects
-// all, one that is broken none.
-func selectsLabels(selector *metav1.LabelSelector, of map[string]string) bool {
+// selects reports whether a selector selects labels. One that is nil selects all,
+// one that is broken none.
+func selects(selector *metav1.LabelSelector, of map[string]string) bool {
 	if selector == nil {
 		return true
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -232,11 +233,7 @@ func (s *Snapshot) rulesOf(p engine.Info) (controller.Rules, error) {
 func kindsOf(pending []controller.Pending) string {
 	var names []string
 	for _, p := range pending {
-		name := p.Kind.Kind
-		if p.Kind.Group != "" {
-			name += "." + p.Kind.Group
-		}
-		names = append(names, name)
+		names = append(names, p.Kind.GroupKind().String())
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")
@@ -258,7 +255,7 @@ func (s *Snapshot) checkNamespaces(p engine.Info) []Finding {
 		found = append(found, f)
 	}
 	for i, scope := range p.Spec.Scopes {
-		if scope.NamespaceSelector != nil && !slices.ContainsFunc(s.Namespaces, selects(scope.NamespaceSelector)) {
+		if !slices.ContainsFunc(s.Namespaces, func(n corev1.Namespace) bool { return selects(scope.NamespaceSelector, n.Labels) }) {
 			found = append(found, Finding{
 				Check: "policies.scopes", Severity: Note, Object: "Policy " + p.Name, Field: fmt.Sprintf("spec.scopes[%d].namespaceSelector", i),
 				Message: "selects no namespace of this cluster: " + metav1.FormatLabelSelector(scope.NamespaceSelector), Why: "the scope changes nothing",

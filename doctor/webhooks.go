@@ -78,7 +78,7 @@ func checkLockout(s *Snapshot) []Finding {
 			continue
 		}
 		for _, c := range needs {
-			if !isAbout(e.rules, c, e.match == admissionv1.Equivalent) || c.resource == "pods" && !selectsLabels(e.objects, s.Deployment.Spec.Template.Labels) {
+			if !isAbout(e.rules, c, e.match == admissionv1.Equivalent) || c.resource == "pods" && !selects(e.objects, s.Deployment.Spec.Template.Labels) {
 				continue
 			}
 			f := Finding{
