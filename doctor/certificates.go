@@ -104,8 +104,6 @@ func certificatesIn(text []byte) []*x509.Certificate {
 	return found
 }
 
-const renewing = "kubectl -n %s logs -l app.kubernetes.io/name=lintel --tail=200 | grep -i certificate"
-
 // checkCertificates finds certificates that end soon, and ones that the API server
 // does not trust.
 func checkCertificates(s *Snapshot) []Finding {
@@ -134,7 +132,7 @@ func (s *Snapshot) checkEnd(check, object, field string, c *x509.Certificate) []
 	}
 	f := Finding{
 		Check: check, Severity: Warning, Object: object, Field: field, Message: "ends at " + c.NotAfter.UTC().Format(time.RFC3339),
-		Why: "the leader renews it a month before, so something keeps it from that", Command: fmt.Sprintf(renewing, s.Namespace),
+		Why: "the leader renews it a month before, so something keeps it from that", Command: s.logs("certificate"),
 	}
 	if left <= 0 {
 		f.Severity, f.Message, f.Why = Problem, "has ended at "+c.NotAfter.UTC().Format(time.RFC3339), "the API server does not talk to Lintel"
@@ -146,7 +144,7 @@ func (s *Snapshot) checkEnd(check, object, field string, c *x509.Certificate) []
 func (s *Snapshot) checkBundle(e entry) []Finding {
 	f := Finding{
 		Check: "certificates.bundle", Severity: Problem, Object: e.object, Field: e.field("clientConfig.caBundle"),
-		Why: "the API server does not talk to Lintel", Command: fmt.Sprintf(renewing, s.Namespace),
+		Why: "the API server does not talk to Lintel", Command: s.logs("certificate"),
 	}
 	authorities := certificatesIn(e.client.CABundle)
 	if len(authorities) == 0 {

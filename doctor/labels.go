@@ -69,14 +69,8 @@ func (s *Snapshot) selectedBy() []string {
 	}
 	keys := map[string]bool{}
 	take := func(selector *metav1.LabelSelector) {
-		if selector == nil {
-			return
-		}
-		for key := range selector.MatchLabels {
+		for _, key := range settableKeys(selector) {
 			keys[key] = true
-		}
-		for _, e := range selector.MatchExpressions {
-			keys[e.Key] = true
 		}
 	}
 	for _, p := range s.Set.Policies() {
@@ -88,6 +82,19 @@ func (s *Snapshot) selectedBy() []string {
 			take(p.Spec.Exceptions.NamespaceSelector)
 		}
 	}
-	delete(keys, nameLabel)
 	return slices.Sorted(maps.Keys(keys))
+}
+
+// settableKeys returns the keys of a selector of namespaces, sorted, but for the name of
+// the namespace, which nobody can set.
+func settableKeys(selector *metav1.LabelSelector) []string {
+	if selector == nil {
+		return nil
+	}
+	keys := slices.Collect(maps.Keys(selector.MatchLabels))
+	for _, e := range selector.MatchExpressions {
+		keys = append(keys, e.Key)
+	}
+	slices.Sort(keys)
+	return slices.DeleteFunc(slices.Compact(keys), func(key string) bool { return key == nameLabel })
 }

@@ -18,7 +18,11 @@ import (
 // slack is how long the leader may take to close the gate.
 const slack = time.Minute
 
-const why = "kubectl -n %s logs -l app.kubernetes.io/name=lintel --tail=200 | grep -i regist"
+// logs returns the command that shows what replicas have logged of something, by the
+// beginning of its word.
+func (s *Snapshot) logs(of string) string {
+	return "kubectl -n " + s.Namespace + " logs -l app.kubernetes.io/name=lintel --tail=200 | grep -i " + of
+}
 
 // validating returns Lintel's own configuration, nil if it is not there.
 func (s *Snapshot) validating() *admissionv1.ValidatingWebhookConfiguration {
@@ -49,7 +53,7 @@ func checkRegistered(s *Snapshot) []Finding {
 	missing := func(object string) {
 		found = append(found, Finding{
 			Check: "registration.missing", Severity: Problem, Object: object, Message: "is not there",
-			Why: "the API server asks nobody", Command: fmt.Sprintf(why, s.Namespace),
+			Why: "the API server asks nobody", Command: s.logs("regist"),
 		})
 	}
 	if s.validating() == nil {
@@ -123,7 +127,7 @@ func (s *Snapshot) checkOwner() []Finding {
 	}
 	return []Finding{{
 		Check: "registration.owner", Severity: Warning, Object: "ValidatingWebhookConfiguration " + lintel, Field: "metadata.ownerReferences", Message: "nobody owns it",
-		Why: "it stays when Lintel is removed, and then refuses what policies could deny", Command: fmt.Sprintf(why, s.Namespace),
+		Why: "it stays when Lintel is removed, and then refuses what policies could deny", Command: s.logs("regist"),
 	}}
 }
 
@@ -161,7 +165,7 @@ func checkCoverage(s *Snapshot) []Finding {
 		case s.Whole && len(s.Broken) == 0 && !isLintels(e.name):
 			found = append(found, Finding{
 				Check: "registration.foreign", Severity: Warning, Object: e.object, Field: e.field("name"), Message: "the entry " + e.name + " is not Lintel's",
-				Why: "what others add is taken out again by a Lintel that runs; give it a configuration of its own", Command: fmt.Sprintf(why, s.Namespace),
+				Why: "what others add is taken out again by a Lintel that runs; give it a configuration of its own", Command: s.logs("regist"),
 			})
 		}
 	}
@@ -192,7 +196,7 @@ func (s *Snapshot) checkRules(want, got entry) []Finding {
 	}
 	f := Finding{
 		Check: "registration.rules", Severity: Warning, Object: got.object, Field: got.field("rules"),
-		Message: "is not asked about " + listed(missing), Command: fmt.Sprintf(why, s.Namespace),
+		Message: "is not asked about " + listed(missing), Command: s.logs("regist"),
 	}
 	switch want.name {
 	case controller.DenyWebhook:
@@ -248,7 +252,7 @@ func (s *Snapshot) checkSurplus(want, got entry) []Finding {
 	}
 	f := Finding{
 		Check: "registration.surplus", Severity: Note, Object: got.object, Field: got.field("rules"),
-		Message: "is asked about what no policy matches: " + listed(surplus), Why: "each such request waits for nothing", Command: fmt.Sprintf(why, s.Namespace),
+		Message: "is asked about what no policy matches: " + listed(surplus), Why: "each such request waits for nothing", Command: s.logs("regist"),
 	}
 	if got.failure == admissionv1.Fail {
 		f.Severity, f.Why = Warning, "each such request waits for nothing, and is refused when Lintel does not answer"
@@ -274,7 +278,7 @@ func (s *Snapshot) checkConditions(want, got entry) []Finding {
 	return []Finding{{
 		Check: "registration.conditions", Severity: Warning, Object: got.object, Field: got.field("matchConditions"),
 		Message: "has conditions that are not those of this Lintel: " + strings.Join(strange, ", "),
-		Why:     "the API server asks only where all of them hold; replicas of another version have others", Command: fmt.Sprintf(why, s.Namespace),
+		Why:     "the API server asks only where all of them hold; replicas of another version have others", Command: s.logs("regist"),
 	}}
 }
 
@@ -307,7 +311,7 @@ func (s *Snapshot) checkExcluded(e entry) []Finding {
 		Check: "registration.excluded", Severity: Problem, Object: e.object, Field: e.field("namespaceSelector"),
 		Message: "does not exclude " + strings.Join(held, ", "),
 		Why:     "when Lintel is away, what brings the cluster or Lintel back is held up",
-		Command: patchEntry(e, "namespaceSelector", fmt.Sprintf(`{"matchExpressions": [{"key": %q, "operator": "NotIn", "values": ["%s"]}]}`, nameLabel, strings.Join(s.excluded(), `", "`))),
+		Command: patchEntry(e, "namespaceSelector", allBut(s.excluded())),
 	}}
 }
 
@@ -322,6 +326,11 @@ func patchEntry(e entry, field, value string) string {
 	return fmt.Sprintf("kubectl patch %s %s --type=json -p %s", e.kind, quoted(e.owner), quoted(patch))
 }
 
+// allBut returns the selector, as JSON, of all namespaces but some.
+func allBut(names []string) string {
+	return fmt.Sprintf(`{"matchExpressions": [{"key": %q, "operator": "NotIn", "values": ["%s"]}]}`, nameLabel, strings.Join(names, `", "`))
+}
+
 // checkSelectors finds labels by which anybody can get out, and versions that are not asked about.
 func (s *Snapshot) checkSelectors(e entry) []Finding {
 	var found []Finding
@@ -331,9 +340,8 @@ func (s *Snapshot) checkSelectors(e entry) []Finding {
 	if !isEmpty(e.objects) {
 		out("registration.objectselector", "objectSelector", "goes by labels of objects: "+metav1.FormatLabelSelector(e.objects), "who makes an object sets its labels, and so is asked or not as he likes", "{}")
 	}
-	if keys := otherKeys(e.namespaces); len(keys) > 0 {
-		out("registration.namespaceselector", "namespaceSelector", "goes by labels that can be set: "+strings.Join(keys, ", "), "who may label a namespace takes it out of all policies",
-			fmt.Sprintf(`{"matchExpressions": [{"key": %q, "operator": "NotIn", "values": ["%s"]}]}`, nameLabel, strings.Join(s.excluded(), `", "`)))
+	if keys := settableKeys(e.namespaces); len(keys) > 0 {
+		out("registration.namespaceselector", "namespaceSelector", "goes by labels that can be set: "+strings.Join(keys, ", "), "who may label a namespace takes it out of all policies", allBut(s.excluded()))
 	}
 	if e.match != admissionv1.Equivalent {
 		out("registration.matchpolicy", "matchPolicy", "is "+string(e.match), "the same object sent in another version of its API passes unseen", `"Equivalent"`)
@@ -346,19 +354,6 @@ func (s *Snapshot) checkSelectors(e entry) []Finding {
 
 func isEmpty(selector *metav1.LabelSelector) bool {
 	return selector == nil || len(selector.MatchLabels)+len(selector.MatchExpressions) == 0
-}
-
-// otherKeys returns the keys of a selector but for the name of the namespace.
-func otherKeys(selector *metav1.LabelSelector) []string {
-	if selector == nil {
-		return nil
-	}
-	keys := slices.Collect(maps.Keys(selector.MatchLabels))
-	for _, e := range selector.MatchExpressions {
-		keys = append(keys, e.Key)
-	}
-	slices.Sort(keys)
-	return slices.DeleteFunc(slices.Compact(keys), func(key string) bool { return key == nameLabel })
 }
 
 // checkFailure finds entries that let pass, or hold up, what they should not.

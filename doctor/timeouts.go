@@ -14,8 +14,6 @@ const (
 	requestSeconds = 34
 	// nearSeconds leaves some time for storing the object.
 	nearSeconds = 30
-	// longSeconds is what the API server waits for a webhook that does not say.
-	longSeconds = 10
 )
 
 // checkTimeouts finds timeouts that contradict what the entries are for, and webhooks
@@ -30,11 +28,11 @@ func checkTimeouts(s *Snapshot) []Finding {
 			f.Command = patchEntry(e, "timeoutSeconds", fmt.Sprint(want.seconds))
 		}
 		switch {
-		case e.failure == admissionv1.Fail && e.seconds > longSeconds:
+		case e.failure == admissionv1.Fail && e.seconds > defaultSeconds:
 			f.Why = "when Lintel hangs, each request waits that long, to be refused"
 		case known && ok && e.seconds < want.seconds:
 			f.Severity, f.Why = Warning, fmt.Sprintf("Lintel is made to answer within %d s; what takes longer is not judged", want.seconds)
-		case known && ok && e.seconds > longSeconds:
+		case known && ok && e.seconds > defaultSeconds:
 			f.Severity, f.Why = Warning, "when Lintel hangs, each request waits that long"
 		default:
 			continue

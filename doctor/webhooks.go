@@ -87,7 +87,7 @@ func checkLockout(s *Snapshot) []Finding {
 				Why:     "when it is away, Lintel cannot come back, and with it what policies can deny is refused",
 			}
 			if isEmpty(e.namespaces) {
-				f.Command = patchEntry(e, "namespaceSelector", fmt.Sprintf(`{"matchExpressions": [{"key": %q, "operator": "NotIn", "values": [%q]}]}`, nameLabel, s.Namespace))
+				f.Command = patchEntry(e, "namespaceSelector", allBut([]string{s.Namespace}))
 			}
 			found = append(found, f)
 			break // one is enough for each
