@@ -112,22 +112,14 @@ func (k *Keeper) still(kept []engine.Policy) []engine.Policy {
 
 // take keeps errors by the policies that they are of.
 func (o *Outcome) take(err error) {
-	if err == nil {
-		return
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one that wraps is one error
-		for _, e := range joined.Unwrap() {
-			o.take(e)
+	for _, e := range engine.EachError(err) {
+		var policy *engine.PolicyError
+		switch {
+		case !errors.As(e, &policy):
+			o.Errors = append(o.Errors, e)
+		case o.Broken[policy.Policy] == nil:
+			o.Broken[policy.Policy] = policy.Err
 		}
-		return
-	}
-	var policy *engine.PolicyError
-	if !errors.As(err, &policy) {
-		o.Errors = append(o.Errors, err)
-		return
-	}
-	if o.Broken[policy.Policy] == nil {
-		o.Broken[policy.Policy] = policy.Err
 	}
 }
 

@@ -113,21 +113,14 @@ func (r *reader) readSource(ctx context.Context, name string) (policies.Source, 
 
 // take takes note of what is broken; of what is an object its status says so.
 func (s *Snapshot) take(err error) {
-	if err == nil {
-		return
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // one that wraps is one error
-		for _, e := range joined.Unwrap() {
-			s.take(e)
+	for _, e := range engine.EachError(err) {
+		var broken *engine.PolicyError
+		if errors.As(e, &broken) && s.isObject(broken.Policy) {
+			s.Whole = false // replicas may have it as it last was
+			continue
 		}
-		return
+		s.Broken = append(s.Broken, e)
 	}
-	var broken *engine.PolicyError
-	if errors.As(err, &broken) && s.isObject(broken.Policy) {
-		s.Whole = false // replicas may have it as it last was
-		return
-	}
-	s.Broken = append(s.Broken, err)
 }
 
 func (s *Snapshot) isObject(policy string) bool {

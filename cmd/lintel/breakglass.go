@@ -158,7 +158,7 @@ func (c *breakglassCommand) tell(panes []controller.Pane, failed error) error {
 			return err
 		}
 	}
-	errs := each(failed)
+	errs := engine.EachError(failed)
 	if slices.ContainsFunc(errs, apierrors.IsForbidden) {
 		errs = append(errs, errors.New(`it takes the verbs "get" and "patch" on both webhook configurations "lintel"`))
 	}

@@ -91,7 +91,7 @@ func (c *replayCommand) run(ctx context.Context, files []string) error {
 	}
 	sources, closeAll, err := replay.OpenSources(c.streams.in, files...)
 	defer closeAll()
-	for _, err := range each(err) {
+	for _, err := range engine.EachError(err) {
 		complain(c.streams.err, err.Error())
 		untold = errUntold
 	}

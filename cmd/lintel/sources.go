@@ -111,7 +111,7 @@ type loaded struct {
 // compile compiles what was read.
 func compile(cfg engine.Config, broken []error) (*loaded, error) {
 	set, err := engine.Compile(cfg)
-	l := &loaded{set: set, sources: cfg.Policies, broken: append(broken, each(err)...)}
+	l := &loaded{set: set, sources: cfg.Policies, broken: append(broken, engine.EachError(err)...)}
 	if len(set.Policies()) == 0 {
 		return nil, errors.Join(append(l.broken, errors.New("there are no policies to judge by"))...)
 	}
@@ -125,7 +125,7 @@ func readPolicies(from []string, cluster func() (policies.Source, error)) (engin
 		return engine.Config{}, nil, err
 	}
 	all, err := policies.Combine(sources...)
-	return engine.Config{Policies: all.Policies, Exceptions: all.Exceptions}, append(broken, each(err)...), nil
+	return engine.Config{Policies: all.Policies, Exceptions: all.Exceptions}, append(broken, engine.EachError(err)...), nil
 }
 
 // readSources reads what values of the flag name. What is broken is in the second
@@ -137,7 +137,7 @@ func readSources(from []string, cluster func() (policies.Source, error)) (source
 		if name == fromCluster && err != nil && !errors.As(err, &isPolicy) {
 			return nil, nil, err
 		}
-		broken = append(broken, each(err)...)
+		broken = append(broken, engine.EachError(err)...)
 		sources = append(sources, source)
 	}
 	return sources, broken, nil
@@ -162,22 +162,6 @@ func folders(from []string) []string {
 // noCluster is the cluster of those who have none.
 func noCluster() (policies.Source, error) {
 	return policies.Source{}, errors.New(`there is no cluster to read policies from: name "embedded" or a folder with --policies`)
-}
-
-// each returns the errors that err joins.
-func each(err error) []error {
-	if err == nil {
-		return nil
-	}
-	joined, ok := err.(interface{ Unwrap() []error }) // one that wraps is one error, whatever is in it
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, each(e)...)
-	}
-	return all
 }
 
 // complain tells of broken policies and returns errUntold if there are any.

@@ -20,7 +20,7 @@ func readSuites(from []string) ([]policies.Suite, []error, error) {
 		if err != nil && len(suites) == 0 {
 			return nil, nil, err
 		}
-		broken = append(broken, each(err)...)
+		broken = append(broken, engine.EachError(err)...)
 		for _, s := range suites {
 			if have, ok := origins[s.Policy.Name]; ok {
 				broken = append(broken, fmt.Errorf("policy %s is there twice: in %s and in %s", s.Policy.Name, have, s.Policy.Origin))
@@ -55,7 +55,7 @@ func readPages(from []string) ([]policies.Page, []error, error) {
 	for _, s := range suites {
 		set, err := engine.Compile(engine.Config{Policies: []engine.Policy{s.Policy}})
 		if err != nil {
-			broken = append(broken, each(err)...)
+			broken = append(broken, engine.EachError(err)...)
 			continue
 		}
 		pages = append(pages, policies.NewPage(set.Policies()[0], s.Samples))
