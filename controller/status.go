@@ -43,6 +43,16 @@ type Reach struct {
 	Awaits string
 	// TooLarge names the policies that cannot be kept for a restart.
 	TooLarge map[string]bool
+	// Inventory is what the policies read. If nil, there is none.
+	Inventory *Inventory
+}
+
+// A report is all that the statuses of policies are made from.
+type report struct {
+	Outcome
+	Reach
+	inForce map[string]engine.Info // by name
+	now     time.Time
 }
 
 // maxConditionMessage is what the API server takes.
@@ -50,12 +60,11 @@ const maxConditionMessage = 32 << 10
 
 // WriteStatus tells each Policy what became of it, and in which stage it is now. It
 // writes what has changed only, and goes on where one cannot be written. A Policy is
-// ready when it is in force everywhere, and stays so while others change. Inventory is
-// what the policies read.
-func (p *Policies) WriteStatus(ctx context.Context, out Outcome, reach Reach, now time.Time, inventory *Inventory) error {
-	inForce := map[string]engine.Info{}
+// ready when it is in force everywhere, and stays so while others change.
+func (p *Policies) WriteStatus(ctx context.Context, out Outcome, reach Reach, now time.Time) error {
+	r := report{Outcome: out, Reach: reach, inForce: map[string]engine.Info{}, now: now}
 	for _, info := range out.Set.Policies() {
-		inForce[info.Name] = info
+		r.inForce[info.Name] = info
 	}
 	var errs []error
 	for _, policy := range p.Objects().Policies {
@@ -65,7 +74,7 @@ func (p *Policies) WriteStatus(ctx context.Context, out Outcome, reach Reach, no
 		if reach.Awaits != "" && p.isSettled(policy, out) {
 			continue
 		}
-		status := statusOf(policy, out, inForce, reach, now, inventory)
+		status := r.statusOf(policy)
 		if equality.Semantic.DeepEqual(status, policy.Status) {
 			continue
 		}
@@ -115,38 +124,38 @@ func (p *Policies) isSettled(policy v1alpha1.Policy, out Outcome) bool {
 }
 
 // statusOf returns what is to be said of a policy.
-func statusOf(policy v1alpha1.Policy, out Outcome, inForce map[string]engine.Info, reach Reach, now time.Time, inventory *Inventory) v1alpha1.PolicyStatus {
+func (r report) statusOf(policy v1alpha1.Policy) v1alpha1.PolicyStatus {
 	status := *policy.Status.DeepCopy()
-	status.ObservedGeneration, status.Revision = policy.Generation, out.Set.Revision()
-	info := inForce[policy.Name]
-	status.Enforcement, status.NextStage = info.EnforcementAt(now), info.NextStage(now)
+	status.ObservedGeneration, status.Revision = policy.Generation, r.Set.Revision()
+	info := r.inForce[policy.Name]
+	status.Enforcement, status.NextStage = info.EnforcementAt(r.now), info.NextStage(r.now)
 	condition := metav1.Condition{
 		Type: ready, Status: metav1.ConditionTrue, Reason: compiled, ObservedGeneration: policy.Generation,
 		Message: "in force as its spec says",
 	}
-	if reach.Awaits != "" {
+	if r.Awaits != "" {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, spreading
-		condition.Message = engine.Printable("in force as its spec says, but not everywhere yet: " + reach.Awaits)
+		condition.Message = engine.Printable("in force as its spec says, but not everywhere yet: " + r.Awaits)
 	}
-	if err := out.Broken[policy.Name]; err != nil {
+	if err := r.Broken[policy.Name]; err != nil {
 		condition.Status, condition.Reason = metav1.ConditionFalse, broken
 		if errors.Is(err, policies.ErrPending) {
 			condition.Reason = pending
 		}
 		text := err.Error()
-		if out.Kept[policy.Name] {
+		if r.Kept[policy.Name] {
 			text += "\nWhat was in force before is in force still."
 		}
 		condition.Message = text
 	}
-	if reach.TooLarge[policy.Name] {
+	if r.TooLarge[policy.Name] {
 		condition.Message += "\nIt is too large to be kept: should it be broken when Lintel starts, it is in force in no form."
 	}
 	condition.Message = conditionMessage(condition.Message)
 	status.Conditions = slices.Clone(status.Conditions)
 	meta.SetStatusCondition(&status.Conditions, condition)
 	setStalled(&status.Conditions, policy.Spec.Source, condition)
-	setInventory(&status, info.Inventory, inventory)
+	setInventory(&status, info.Inventory, r.Inventory)
 	return status
 }
 

@@ -62,7 +62,7 @@ func TestStatusIsReadyEverywhere(t *testing.T) {
 	k := keeper()
 	write := func(out controller.Outcome, reach controller.Reach) {
 		t.Helper()
-		must(t, "write status", p.WriteStatus(t.Context(), out, reach, time.Now(), nil))
+		must(t, "write status", p.WriteStatus(t.Context(), out, reach, time.Now()))
 	}
 	awaited := controller.Reach{Awaits: "other policies are served by one\x1b"}
 

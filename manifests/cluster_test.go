@@ -130,7 +130,7 @@ func tells(t *testing.T, cfg *rest.Config) {
 	p := controller.NewPolicies(controller.CacheConfig{Client: client})
 	must(t, p.Start(ctx))
 	eventually(t, "policies to be read", p.Synced)
-	must(t, p.WriteStatus(ctx, controller.Outcome{Set: installed(t), Generations: map[string]int64{"probes": 1}}, controller.Reach{}, time.Now(), nil))
+	must(t, p.WriteStatus(ctx, controller.Outcome{Set: installed(t), Generations: map[string]int64{"probes": 1}}, controller.Reach{}, time.Now()))
 	if status := kubectl(t, shared.Cluster(t), "get", "policy", "probes", "-o", "jsonpath={.status.enforcement}"); status != "warn" {
 		t.Errorf("status of a policy: got %q", status)
 	}

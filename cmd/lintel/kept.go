@@ -219,11 +219,11 @@ func (g *gate) tellStatus(ctx context.Context) {
 	for ctx.Err() == nil {
 		again := retryPeriod
 		if out := g.kept.outcome.Load(); out != nil {
-			reach := controller.Reach{Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.good.tooLarge()}
+			reach := controller.Reach{Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.good.tooLarge(), Inventory: g.inventory}
 			if reach.Awaits != "" {
 				again = spreadPeriod
 			}
-			if err := g.kept.policies.WriteStatus(ctx, *out, reach, time.Now(), g.inventory); err != nil && ctx.Err() == nil {
+			if err := g.kept.policies.WriteStatus(ctx, *out, reach, time.Now()); err != nil && ctx.Err() == nil {
 				g.log.Error("writing status", zap.Error(err))
 			}
 		}
