@@ -67,7 +67,7 @@ func mirror(ctx context.Context, from source, to sink, synced, failed func()) er
 	handle, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(obj any) { putHeld(to, obj) },
 		UpdateFunc: func(_, obj any) { putHeld(to, obj) },
-		DeleteFunc: func(obj any) { removeHeld(to, obj) },
+		DeleteFunc: func(obj any) { removed(obj, to.remove) },
 	})
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", from.gvr.Resource, err)
@@ -87,12 +87,13 @@ func putHeld(to sink, obj any) {
 	}
 }
 
-func removeHeld(to sink, obj any) {
+// removed tells of an object, or of the last that an informer knew of one, that is gone.
+func removed(obj any, remove func(namespace, name string)) {
 	if last, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 		obj = last.Obj
 	}
 	if m, err := meta.Accessor(obj); err == nil {
-		to.remove(m.GetNamespace(), m.GetName())
+		remove(m.GetNamespace(), m.GetName())
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -73,27 +72,40 @@ func (p *Policies) Start(ctx context.Context) error {
 	}
 	p.unsynced = 2
 	synced := func() { p.unsynced-- }
-	err := p.watch(ctx, policiesResource, metav1.NamespaceAll, "", func(u *unstructured.Unstructured) error {
-		policy, err := typed[v1alpha1.Policy](u)
-		if err == nil {
-			p.policies[policy.Name] = policy
+	err := p.watch(ctx, p.source(policiesResource), listener{
+		put: func(u *unstructured.Unstructured) error {
+			policy, err := typed[v1alpha1.Policy](u)
+			if err == nil {
+				p.policies[policy.Name] = policy
+				p.follow(ctx)
+			}
+			return err
+		},
+		remove: func(_, name string) {
+			delete(p.policies, name)
 			p.follow(ctx)
-		}
-		return err
-	}, func(_, name string) {
-		delete(p.policies, name)
-		p.follow(ctx)
-	}, synced)
+		},
+		synced: synced,
+	})
 	if err != nil {
 		return err
 	}
-	return p.watch(ctx, exceptionsResource, metav1.NamespaceAll, "", func(u *unstructured.Unstructured) error {
-		e, err := typed[v1alpha1.PolicyException](u)
-		if err == nil {
-			p.exceptions[e.Namespace+"/"+e.Name] = e
-		}
-		return err
-	}, func(namespace, name string) { delete(p.exceptions, namespace+"/"+name) }, synced)
+	return p.watch(ctx, p.source(exceptionsResource), listener{
+		put: func(u *unstructured.Unstructured) error {
+			e, err := typed[v1alpha1.PolicyException](u)
+			if err == nil {
+				p.exceptions[e.Namespace+"/"+e.Name] = e
+			}
+			return err
+		},
+		remove: func(namespace, name string) { delete(p.exceptions, namespace+"/"+name) },
+		synced: synced,
+	})
+}
+
+// source is one of the kinds that are always watched.
+func (p *Policies) source(resource schema.GroupVersionResource) source {
+	return source{client: p.client, gvr: resource, contact: p.contacts[resource.Resource]}
 }
 
 // readSome reads the first object of a resource, which says whether it may be read.
@@ -127,33 +139,37 @@ func (p *Policies) followOne(ctx context.Context, ref v1alpha1.ConfigMapRef) {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &configMap{stop: cancel, since: time.Now()}
 	p.maps[ref] = m
-	set := func(u *unstructured.Unstructured) error {
-		data, _, err := unstructured.NestedStringMap(u.Object, "data")
-		m.data = data
-		if m.data == nil {
-			m.data = map[string]string{}
-		}
-		return err
+	told := listener{
+		put: func(u *unstructured.Unstructured) error {
+			data, _, err := unstructured.NestedStringMap(u.Object, "data")
+			m.data = data
+			if m.data == nil {
+				m.data = map[string]string{}
+			}
+			return err
+		},
+		remove: func(_, _ string) { m.data = nil },
+		synced: func() { m.synced = true },
 	}
 	// The watch takes the lock that is held here.
 	go func() {
 		if !p.awaitPermission(ctx, ref, m) {
 			return
 		}
-		synced := func() { m.synced = true }
-		_ = p.watch(ctx, configMapsResource, ref.Namespace, ref.Name, set, func(_, _ string) { m.data = nil }, synced) // no handler is wrong
+		from := source{client: p.client, gvr: configMapsResource, namespace: ref.Namespace, name: ref.Name, contact: newContact(p.maxAge)}
+		_ = p.watch(ctx, from, told) // no handler is wrong
 	}()
 }
 
-// watch tells of the objects of a resource until ctx ends: of all, or of one by its
-// name. put and remove are called with p locked.
-func (p *Policies) watch(ctx context.Context, resource schema.GroupVersionResource, namespace, name string,
-	put func(*unstructured.Unstructured) error, remove func(namespace, name string), synced func(),
-) error {
-	from := source{client: p.client, gvr: resource, namespace: namespace, name: name, contact: p.contacts[resource.Resource]}
-	if from.contact == nil {
-		from.contact = newContact(p.maxAge)
-	}
+// A listener is told of the objects of a source, with the [Policies] locked.
+type listener struct {
+	put    func(*unstructured.Unstructured) error // an object that it cannot take is removed
+	remove func(namespace, name string)
+	synced func() // all that were there at first have been put
+}
+
+// watch tells to of the objects of a source until ctx ends.
+func (p *Policies) watch(ctx context.Context, from source, to listener) error {
 	informer, err := from.informer(nil)
 	if err != nil {
 		return err
@@ -165,8 +181,8 @@ func (p *Policies) watch(ctx context.Context, resource schema.GroupVersionResour
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if put(u) != nil {
-			remove(u.GetNamespace(), u.GetName()) // no schema lets this by
+		if to.put(u) != nil {
+			to.remove(u.GetNamespace(), u.GetName()) // no schema lets this by
 		}
 		if tell {
 			p.tell()
@@ -176,26 +192,21 @@ func (p *Policies) watch(ctx context.Context, resource schema.GroupVersionResour
 		AddFunc:    func(obj any) { change(obj, true) },
 		UpdateFunc: func(before, after any) { change(after, changesSpec(before, after)) },
 		DeleteFunc: func(obj any) {
-			if last, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-				obj = last.Obj
-			}
-			if m, err := meta.Accessor(obj); err == nil {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				remove(m.GetNamespace(), m.GetName())
-				p.tell()
-			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			removed(obj, to.remove)
+			p.tell()
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", resource.Resource, err)
+		return fmt.Errorf("watch %s: %w", from.gvr.Resource, err)
 	}
 	go informer.RunWithContext(ctx)
 	go func() {
 		if cache.WaitForCacheSync(ctx.Done(), handle.HasSynced) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			synced()
+			to.synced()
 			p.tell()
 		}
 	}()
