@@ -343,6 +343,7 @@ func hook(t *testing.T, name, resource, failure string, seconds int) {
 // TestBrokenGlass holds that a gate which is open on purpose is one finding.
 func TestBrokenGlass(t *testing.T) {
 	install()
+	await(t, "All is registered.", []string{}) // or there is nothing to open
 	glass := controller.Glass{Client: kubernetes.NewForConfigOrDie(shared.Cluster(t).Config()).AdmissionregistrationV1()}
 	opening, err := controller.NewOpening(time.Now(), 10*time.Minute, "drill", "jo")
 	must(err)
