@@ -1,13 +1,15 @@
-// Package controller connects policies with a cluster: it gives the engine what
-// it may know of the cluster while it reviews, and tells the API server which
-// requests to ask about.
+// Package controller connects policies with a cluster: it makes a set of the objects
+// that say what is in force and tells them what became of it, gives the engine what it
+// may know of the cluster while it reviews, and tells the API server which requests to
+// ask about.
 //
-// [Live] decides by the set of policies that is in force, which is swapped whole.
-// It adds to each request its Namespace, the time and the inventory, all from
-// memory; the one thing that is read while a request waits is a Namespace that is
-// too new to be known. A [Registrar] resolves what the policies match against
-// discovery and registers for just that; whatever a policy says, it never asks
-// for what a cluster cannot do without.
+// [Policies] watches those objects and a [Keeper] compiles them: one that is broken
+// goes on as it was and never stops the others. [Live] decides by the set that is in
+// force, which is swapped whole. It adds to each request its Namespace, the time and
+// the inventory, all from memory; the one thing that is read while a request is judged
+// is a Namespace that is too new to be known, or not heard of for too long. A
+// [Registrar] resolves what the policies match against discovery and registers for
+// just that; whatever a policy says, it never asks for what a cluster cannot do without.
 package controller
 
 import (

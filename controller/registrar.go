@@ -129,8 +129,8 @@ func NewRegistrar(cfg RegistrarConfig) (*Registrar, error) {
 
 // Register reads discovery and tells the API server what the policies match now.
 // What others have edited is put right; what somebody has deleted stays deleted for
-// half an hour, and who has broken the glass keeps the gate open. A policy that asks for what cannot be is an error, and the others
-// are registered all the same.
+// half an hour, and who has broken the glass keeps the gate open. A policy that asks
+// for what cannot be is an error, and the others are registered all the same.
 func (r *Registrar) Register(ctx context.Context) (Registration, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
