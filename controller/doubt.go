@@ -22,18 +22,15 @@ func (c *Checker) doubts(p v1alpha1.Policy, info engine.Info) []string {
 	var texts []string
 	say := func(format string, args ...any) { texts = append(texts, p.Name+": "+fmt.Sprintf(format, args...)) }
 	catalog := c.cfg.Catalog()
-	reviews, err := ReviewRules([]engine.Info{info}, catalog)
-	patches, patchErr := PatchRules([]engine.Info{info}, catalog)
-	if err = errors.Join(err, patchErr); err != nil {
+	rules, err := RulesOf(info, catalog)
+	if err != nil {
 		say("%s", strings.TrimPrefix(strings.SplitN(err.Error(), "\n", 2)[0], "policy "+p.Name+": "))
 	}
-	never := sorted(slices.Concat(reviews.Never, patches.Never))
-	if len(never) > 0 {
-		say("nobody is ever asked about %s (docs/design/never-held-up.md)", kindsOf(never))
+	if len(rules.Never) > 0 {
+		say("nobody is ever asked about %s (docs/design/never-held-up.md)", kindsOf(rules.Never))
 	}
-	pending := sorted(slices.Concat(reviews.Pending, patches.Pending))
-	if len(reviews.Rules)+len(patches.Rules) == 0 && len(pending) > 0 {
-		say("it matches nothing that this cluster has, until there is %s", kindsOf(pending))
+	if len(rules.Rules) == 0 && len(rules.Pending) > 0 {
+		say("it matches nothing that this cluster has, until there is %s", kindsOf(rules.Pending))
 	}
 	for _, k := range info.Inventory {
 		if _, ok := catalog.resource(schema.FromAPIVersionAndKind(k.APIVersion, k.Kind)); !ok && !k.Optional {

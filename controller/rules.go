@@ -42,6 +42,18 @@ func PatchRules(policies []engine.Info, catalog *Catalog) (Rules, error) {
 	return resolve(policies, catalog, patches, []v1alpha1.Operation{v1alpha1.Create, v1alpha1.Update})
 }
 
+// RulesOf resolves what one policy judges or patches. The error says that it asks for
+// what cannot be; then there may be no rules.
+func RulesOf(p engine.Info, catalog *Catalog) (Rules, error) {
+	reviews, reviewErr := ReviewRules([]engine.Info{p}, catalog)
+	patches, patchErr := PatchRules([]engine.Info{p}, catalog)
+	return Rules{
+		Rules:   slices.Concat(reviews.Rules, patches.Rules),
+		Pending: sorted(slices.Concat(reviews.Pending, patches.Pending)),
+		Never:   sorted(slices.Concat(reviews.Never, patches.Never)),
+	}, cmp.Or(reviewErr, patchErr) // they say the same of the same kinds
+}
+
 // resolve returns the rules of the policies that are wanted. The error joins one
 // for each policy that asks for what cannot be; the rules are then those of the
 // others.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
+	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
 )
 
@@ -84,7 +85,7 @@ func (l *lister) kinds(e v1alpha1.PolicyException) map[string]schema.GroupVersio
 		if !slices.Contains(e.Spec.Policies, p.Name) {
 			continue
 		}
-		rules, _ := l.s.rulesOf(p)
+		rules, _ := controller.RulesOf(p, l.s.Catalog)
 		for gk, plural := range l.s.Catalog.Plurals() {
 			wanted := len(e.Spec.Objects.Kinds) == 0 || slices.Contains(e.Spec.Objects.Kinds, gk.Kind)
 			if version, ok := versionOf(rules.Rules, gk.Group, plural); ok && wanted {

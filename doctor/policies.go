@@ -199,7 +199,7 @@ func onlyPlans(p engine.Info) bool {
 
 // checkKinds finds a policy that matches no kind. It reports whether it matches some.
 func (s *Snapshot) checkKinds(p engine.Info) ([]Finding, bool) {
-	rules, err := s.rulesOf(p)
+	rules, err := controller.RulesOf(p, s.Catalog)
 	f := Finding{Check: "policies.kinds", Severity: Warning, Object: "Policy " + p.Name, Field: "spec.match.kinds"}
 	switch {
 	case err != nil:
@@ -216,20 +216,6 @@ func (s *Snapshot) checkKinds(p engine.Info) ([]Finding, bool) {
 	return []Finding{f}, len(rules.Rules) > 0
 }
 
-// rulesOf returns what the API server is to be asked about for one policy.
-func (s *Snapshot) rulesOf(p engine.Info) (controller.Rules, error) {
-	all, err := controller.ReviewRules([]engine.Info{p}, s.Catalog)
-	patched, patchErr := controller.PatchRules([]engine.Info{p}, s.Catalog)
-	if err == nil {
-		err = patchErr
-	}
-	all.Rules = append(all.Rules, patched.Rules...)
-	if len(all.Pending)+len(all.Never) == 0 {
-		all.Pending, all.Never = patched.Pending, patched.Never
-	}
-	return all, err
-}
-
 func kindsOf(pending []controller.Pending) string {
 	var names []string
 	for _, p := range pending {
@@ -243,7 +229,7 @@ func kindsOf(pending []controller.Pending) string {
 func (s *Snapshot) checkNamespaces(p engine.Info) []Finding {
 	var found []Finding
 	matched, judged := s.matchedNamespaces(p.Match)
-	if rules, _ := s.rulesOf(p); len(judged) == 0 && isNamespaced(rules) {
+	if rules, _ := controller.RulesOf(p, s.Catalog); len(judged) == 0 && isNamespaced(rules) {
 		f := Finding{
 			Check: "policies.namespaces", Severity: Warning, Object: "Policy " + p.Name, Field: "spec.match",
 			Message: "matches no namespace of this cluster", Why: "it judges nothing",

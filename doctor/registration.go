@@ -228,7 +228,7 @@ func listed(calls []call) string {
 func (s *Snapshot) matchers(calls []call, is func(engine.Info) bool) string {
 	var names []string
 	for _, p := range s.Set.Policies() {
-		rules, _ := s.rulesOf(p)
+		rules, _ := controller.RulesOf(p, s.Catalog)
 		if is(p) && slices.ContainsFunc(calls, func(c call) bool { return isAbout(rules.Rules, c, false) }) {
 			names = append(names, p.Name)
 		}
