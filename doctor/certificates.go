@@ -14,6 +14,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lintel-policy/lintel/engine"
 )
 
 // nearEnd is how long before a certificate ends it should have been renewed: Lintel
@@ -131,11 +133,11 @@ func (s *Snapshot) checkEnd(check, object, field string, c *x509.Certificate) []
 		return nil
 	}
 	f := Finding{
-		Check: check, Severity: Warning, Object: object, Field: field, Message: "ends at " + c.NotAfter.UTC().Format(time.RFC3339),
+		Check: check, Severity: Warning, Object: object, Field: field, Message: "ends at " + engine.Moment(c.NotAfter),
 		Why: "the leader renews it a month before, so something keeps it from that", Command: s.logs("certificate"),
 	}
 	if left <= 0 {
-		f.Severity, f.Message, f.Why = Problem, "has ended at "+c.NotAfter.UTC().Format(time.RFC3339), "the API server does not talk to Lintel"
+		f.Severity, f.Message, f.Why = Problem, "has ended at "+engine.Moment(c.NotAfter), "the API server does not talk to Lintel"
 	}
 	return []Finding{f}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,9 +14,6 @@ import (
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
 )
-
-// soon is how long before an exception ends is told of it.
-const soon = 14 * 24 * time.Hour
 
 // maxLists bounds how much is read to find out what exceptions excuse, and maxListed
 // how many objects of a kind in a namespace.
@@ -138,14 +134,14 @@ func checkExceptions(s *Snapshot) []Finding {
 
 func (s *Snapshot) checkException(e v1alpha1.PolicyException) []Finding {
 	f := Finding{Check: "exceptions.expired", Severity: Warning, Object: "PolicyException " + e.Namespace + "/" + e.Name}
-	if left := e.Spec.Expires.Sub(s.Now); left <= soon {
-		f.Field, f.Message = "spec.expires", "ends at "+e.Spec.Expires.UTC().Format(time.RFC3339)
+	if left := e.Spec.Expires.Sub(s.Now); left <= engine.EndingSoon {
+		f.Field, f.Message = "spec.expires", "ends at "+engine.Moment(e.Spec.Expires.Time)
 		f.Why = "what it excuses is held to its policies from then on"
 		if left > 0 {
 			f.Check = "exceptions.expires"
 			return []Finding{f}
 		}
-		f.Message, f.Why = "has ended at "+e.Spec.Expires.UTC().Format(time.RFC3339), "it excuses nothing any more"
+		f.Message, f.Why = "has ended at "+engine.Moment(e.Spec.Expires.Time), "it excuses nothing any more"
 		f.Command = fmt.Sprintf("kubectl -n %s delete policyexception %s", e.Namespace, e.Name)
 		return []Finding{f}
 	}

@@ -113,7 +113,7 @@ func (s *Snapshot) wasDeleted() (Finding, bool) {
 		object = "MutatingWebhookConfiguration " + lintel
 	}
 	return Finding{
-		Check: "registration.open", Severity: Warning, Object: object, Message: "was deleted by hand, and is put back at " + until.UTC().Format(time.RFC3339),
+		Check: "registration.open", Severity: Warning, Object: object, Message: "was deleted by hand, and is put back at " + engine.Moment(until),
 		Why:     "what it is about is held to no policy until then",
 		Command: fmt.Sprintf(`kubectl -n %[1]s patch configmap %[2]s --type=merge -p '{"data": null}' && kubectl -n %[1]s rollout restart deployment lintel`, s.Namespace, stateName),
 	}, true

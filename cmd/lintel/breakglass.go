@@ -174,7 +174,7 @@ func tellPane(w io.Writer, p controller.Pane) error {
 		if time.Now().After(p.Opening.Until) {
 			over = ", which is over: Lintel closes the gate when it runs, lintel breakglass --end now"
 		}
-		fmt.Fprintf(&b, "  until   %s%s\n  reason  %s\n  by      %s\n", p.Opening.Until.Format(time.RFC3339), over, p.Opening.Reason, p.Opening.Who())
+		fmt.Fprintf(&b, "  until   %s%s\n  reason  %s\n  by      %s\n", engine.Moment(p.Opening.Until), over, p.Opening.Reason, p.Opening.Who())
 	}
 	if p.Broken != nil {
 		fmt.Fprintf(&b, "  broken  %s: Lintel takes the annotations off and closes the gate\n", p.Broken)
