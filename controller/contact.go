@@ -3,36 +3,7 @@ package controller
 import (
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
-	"k8s.io/client-go/dynamic"
 )
-
-// defaultMaxAge is five times as long as an API server keeps silent: it tells watchers
-// each minute that nothing has changed. After an outage of a minute watches are back
-// within another, so that one like that costs no decision.
-const defaultMaxAge = 5 * time.Minute
-
-// CacheConfig configures what is kept of a cluster. Client is required.
-type CacheConfig struct {
-	Client dynamic.Interface
-	// MaxAge is how long what is known counts after the API server was last heard of
-	// it. If zero, 5 minutes.
-	MaxAge time.Duration
-	// Log says what cannot be read, and when it can be again, once each. If nil,
-	// nothing is logged.
-	Log *zap.Logger
-}
-
-func (c CacheConfig) withDefaults() CacheConfig {
-	if c.MaxAge == 0 {
-		c.MaxAge = defaultMaxAge
-	}
-	if c.Log == nil {
-		c.Log = zap.NewNop()
-	}
-	return c
-}
 
 // A contact knows when the API server was last heard of what is watched: a list, an
 // event, or word that nothing has changed. That a connection is open proves nothing.

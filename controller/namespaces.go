@@ -3,9 +3,11 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 
@@ -56,6 +58,15 @@ func (n *Namespaces) Get(ctx context.Context, name string) (*engine.Object, erro
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	return ReadNamespace(ctx, n.client, name)
+}
+
+// ReadNamespace reads a Namespace object as it is now.
+func ReadNamespace(ctx context.Context, client dynamic.Interface, name string) (*engine.Object, error) {
+	u, err := client.Resource(namespaces).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read namespace %q: %w", name, err)
+	}
+	return decodeObject(u)
 }
 
 // known returns a Namespace object as the watch has last told of it, nil if it has not.

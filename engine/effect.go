@@ -26,6 +26,17 @@ func CheckException(e v1alpha1.PolicyException) error {
 	return err
 }
 
+// Selects reports whether an exception selects an object of its namespace by kind,
+// name and labels. Policies and expiry are not looked at. The error says what is
+// broken about the exception.
+func Selects(e v1alpha1.PolicyException, kind, name string, labels map[string]string) (bool, error) {
+	compiled, err := newException(e)
+	if err != nil {
+		return false, err
+	}
+	return compiled.selects(origin{kind, name, labels}), nil
+}
+
 // Effects says what an exception does to each policy that it names, in a namespace
 // that is ns; nil is one that is not known.
 func (s *Set) Effects(e v1alpha1.PolicyException, ns *Object) []Effect {
