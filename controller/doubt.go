@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,9 +68,8 @@ func isShipped(name string) bool {
 // they excuse nothing now.
 func (c *Checker) exception(ctx context.Context, e v1alpha1.PolicyException, created bool) webhook.Finding {
 	name := e.Namespace + "/" + e.Name
-	if _, err := engine.Compile(engine.Config{Exceptions: []v1alpha1.PolicyException{e}}); err != nil {
-		text := strings.TrimPrefix(err.Error(), "exception "+name+": ")
-		return refused("PolicyException", name, errors.New(text))
+	if err := engine.CheckException(e); err != nil {
+		return refused("PolicyException", name, err)
 	}
 	var texts []string
 	say := func(format string, args ...any) { texts = append(texts, e.Name+": "+fmt.Sprintf(format, args...)) }
