@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -67,11 +66,10 @@ func TestBreakglass(t *testing.T) {
 	s := serve(t, "--fail-closed")
 	t.Cleanup(func() { unregister(t) })
 	create(t, orphan, "owner is missing") // a first review
-	for range 100 {
-		if registrations(t, "jsonpath={.items[*].webhooks[*].failurePolicy}") == "Fail Ignore Ignore" {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
+	if !comesTrue(func() bool {
+		return registrations(t, "jsonpath={.items[*].webhooks[*].failurePolicy}") == "Fail Ignore Ignore"
+	}) {
+		t.Fatal("it does not fail closed")
 	}
 	must(s.cmd.Process.Kill())
 	const refused = `failed calling webhook "deny.lintel.dev"`

@@ -143,13 +143,9 @@ func TestServePoliciesOfCluster(t *testing.T) {
 	awaitStatus := func(path, want string) {
 		t.Helper()
 		got := ""
-		for range 100 {
-			if got = status(path); strings.Contains(got, want) {
-				return
-			}
-			time.Sleep(100 * time.Millisecond)
+		if !comesTrue(func() bool { got = status(path); return strings.Contains(got, want) }) {
+			t.Errorf("status.%s: got %q, want %q", path, got, want)
 		}
-		t.Errorf("status.%s: got %q, want %q", path, got, want)
 	}
 	const isReady = `conditions[?(@.type=="Ready")]`
 	create(t, orphan, `"name": "orphan"`)
@@ -182,14 +178,10 @@ func TestServePoliciesOfCluster(t *testing.T) {
 	testReloads(t)
 
 	kubectl(t, "", "delete", "policy", "owned")
-	for range 100 {
-		if said := create(t, orphan, `"name": "orphan"`); !strings.Contains(said, "Warning") {
-			s.end(t, syscall.SIGTERM)
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+	if !comesTrue(func() bool { return !strings.Contains(create(t, orphan, `"name": "orphan"`), "Warning") }) {
+		t.Error("a policy that is gone is in force still")
 	}
-	t.Error("a policy that is gone is in force still")
+	s.end(t, syscall.SIGTERM)
 }
 
 // testReloads changes a policy ten times a second, to something broken each second

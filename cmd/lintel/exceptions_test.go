@@ -157,13 +157,12 @@ func createConfigMap(t *testing.T, namespace, name string, labels map[string]str
 func awaitVerdict(t *testing.T, want tried) {
 	t.Helper()
 	var denied []string
-	for range 300 {
-		if _, denied = createConfigMap(t, want.namespace, want.name, nil, true); slices.Equal(denied, want.denied) {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+	if !comesTrue(func() bool {
+		_, denied = createConfigMap(t, want.namespace, want.name, nil, true)
+		return slices.Equal(denied, want.denied)
+	}) {
+		t.Errorf("%s: %s/%s is denied by %q, want %q", want.reason, want.namespace, want.name, denied, want.denied)
 	}
-	t.Errorf("%s: %s/%s is denied by %q, want %q", want.reason, want.namespace, want.name, denied, want.denied)
 }
 
 func checkVerdicts(t *testing.T, all []tried) {
@@ -282,12 +281,7 @@ func testEnding(t *testing.T, soon time.Time) {
 			"jsonpath={range .items[?(@.regarding.name=='overlapping')]}{.reason}: {.note}{'\\n'}{end}")
 	}
 	var got string
-	for range 300 {
-		if got = events(); got != "" {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
+	comesTrue(func() bool { got = events(); return got != "" })
 	if want := "Ending: " + text + " (10 days left)\n"; got != want {
 		t.Errorf("events: %q, want %q", got, want)
 	}
@@ -318,13 +312,9 @@ func testUses(t *testing.T) {
 func awaitUse(t *testing.T, exception, what string) {
 	t.Helper()
 	got := ""
-	for range 300 {
-		if got = exceptionStatus(t, "excused", exception).LastExcused; got == what {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+	if !comesTrue(func() bool { got = exceptionStatus(t, "excused", exception).LastExcused; return got == what }) {
+		t.Errorf("exception %s: last excused %q, want %q", exception, got, what)
 	}
-	t.Errorf("exception %s: last excused %q, want %q", exception, got, what)
 }
 
 // exceptionStatus reads the status of an exception.
@@ -349,15 +339,13 @@ func conditionOf(t *testing.T, namespace, name, condition string) string {
 func awaitConditions(t *testing.T, want map[string]string) {
 	t.Helper()
 	got := map[string]string{}
-	for range 300 {
+	if !comesTrue(func() bool {
 		for of := range want {
 			namespace, name, _ := strings.Cut(of, "/")
 			got[of] = conditionOf(t, namespace, name, "Honoured")
 		}
-		if cmp.Equal(want, got) {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+		return cmp.Equal(want, got)
+	}) {
+		t.Errorf("condition Honoured: -want, +got:\n%s", cmp.Diff(want, got))
 	}
-	t.Errorf("condition Honoured: -want, +got:\n%s", cmp.Diff(want, got))
 }

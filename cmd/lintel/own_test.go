@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -90,13 +89,9 @@ func attempt(t *testing.T, object string) string {
 func awaitChecked(t *testing.T) {
 	t.Helper()
 	broken := policyFrom("no-such", `"library": "no-such"`, "")
-	for range 300 {
-		if strings.Contains(attempt(t, broken), "own.lintel.dev") {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+	if !comesTrue(func() bool { return strings.Contains(attempt(t, broken), "own.lintel.dev") }) {
+		t.Fatal("the API server does not ask about policies")
 	}
-	t.Fatal("the API server does not ask about policies")
 }
 
 // own makes what is stored. The namespaces stay, since nobody here takes them away.
@@ -256,13 +251,10 @@ func testUnchecked(t *testing.T, s *served) {
 	kubectl(t, "", "patch", "policy", "unchecked", "--subresource=status", "--type=merge", "-p", `{"status": {"revision": "x"}}`)
 	s = serveFrom(t, "cluster", "-p", "embedded")
 	want, got := "False Broken Policy unchecked#a.rego:3: rego_unsafe_var_error: var nothing is unsafe", ""
-	for range 300 {
-		if got = kubectl(t, "", "get", "policy", "unchecked", "-o", `jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.reason} {.message}{end}`); got == want {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if got != want {
+	if !comesTrue(func() bool {
+		got = kubectl(t, "", "get", "policy", "unchecked", "-o", `jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.reason} {.message}{end}`)
+		return got == want
+	}) {
 		t.Errorf("status: got %q, want %q", got, want)
 	}
 	s.end(t, syscall.SIGTERM)

@@ -108,15 +108,25 @@ func (s *served) awaitLog(t *testing.T, message string) map[string]any {
 func create(t *testing.T, object, says string) string {
 	t.Helper()
 	var said string
-	for range 100 {
+	if !comesTrue(func() bool {
 		stdout, stderr, _ := shared.Cluster(t).Kubectl(t.Context(), strings.NewReader(object), "create", "--dry-run=server", "-o", "json", "-f", "-")
-		if said = stdout + stderr; strings.Contains(said, says) {
-			return said
+		said = stdout + stderr
+		return strings.Contains(said, says)
+	}) {
+		t.Fatalf("kubectl create: got %q, want something with %q", said, says)
+	}
+	return said
+}
+
+// comesTrue reports whether something comes to be true within half a minute.
+func comesTrue(is func() bool) bool {
+	for range 300 {
+		if is() {
+			return true
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("kubectl create: got %q, want something with %q", said, says)
-	return ""
+	return false
 }
 
 func TestServe(t *testing.T) {

@@ -44,14 +44,13 @@ func TestStages(t *testing.T) {
 func awaitRow(t *testing.T, want string) {
 	t.Helper()
 	got := ""
-	for range 300 {
+	if !comesTrue(func() bool {
 		fields := strings.Fields(kubectl(t, "", "get", "lpol", "owned", "--no-headers"))
-		if got = strings.Join(fields[:max(len(fields)-2, 0)], " "); got == want {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+		got = strings.Join(fields[:max(len(fields)-2, 0)], " ")
+		return got == want
+	}) {
+		t.Errorf("kubectl get policy: %q, want %q", got, want)
 	}
-	t.Errorf("kubectl get policy: %q, want %q", got, want)
 }
 
 // registrationOf returns the generation of the registration, and what its entry that
