@@ -95,7 +95,7 @@ func (c *serveCommand) prepare(ctx context.Context, g *gate) error {
 	}
 	own, _, _ := strings.Cut(c.service, "/")
 	if g.kept != nil {
-		g.kept.good = newGood(g, own)
+		g.kept.lastGood = newLastGood(g, own)
 	}
 	g.begin = func(ctx context.Context) error { return c.serve(ctx, g) }
 	g.read = func(ctx context.Context) error { return g.readCluster(ctx, c.policies, own) }

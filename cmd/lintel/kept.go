@@ -26,7 +26,7 @@ type kept struct {
 	next     atomic.Pointer[engine.Set] // what is about to be in force; nil if nothing ever was
 	told     chan struct{}              // sent to when others are in force, for who writes the status
 	begun    chan struct{}              // closed when policies are in force for the first time
-	good     *good                      // what is kept over restarts; nil if nothing is
+	lastGood *lastGood                  // what is kept over restarts; nil if nothing is
 }
 
 func newKept(cache controller.CacheConfig) *kept {
@@ -102,7 +102,7 @@ func (g *gate) readKept(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return g.attempt(ctx, func() error { return g.kept.good.recall(ctx, g.kept.keeper) })
+	return g.attempt(ctx, func() error { return g.kept.lastGood.recall(ctx, g.kept.keeper) })
 }
 
 // keepUp puts other policies in force whenever the objects of the cluster change.
@@ -113,7 +113,7 @@ func (g *gate) keepUp(ctx context.Context) error {
 	case <-g.kept.begun:
 	}
 	for g.kept.policies.Settled(ctx) {
-		g.kept.keeper.Recall(g.kept.good.takeOver())
+		g.kept.keeper.Recall(g.kept.lastGood.takeOver())
 		out := g.kept.keeper.Compile(g.kept.policies.Objects())
 		if out.Set.Revision() != g.live.Revision() {
 			g.swap(ctx, out.Set)
@@ -188,7 +188,7 @@ func (g *gate) tellOutcome(out controller.Outcome) {
 	}
 	g.kept.outcome.Store(&out)
 	wake(g.kept.told)
-	g.kept.good.wake()
+	g.kept.lastGood.wake()
 }
 
 // errNotSynced reports that it is not known yet what the cluster holds.
@@ -219,7 +219,7 @@ func (g *gate) tellStatus(ctx context.Context) {
 	for ctx.Err() == nil {
 		again := retryPeriod
 		if out := g.kept.outcome.Load(); out != nil {
-			reach := controller.Reach{Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.good.tooLarge(), Inventory: g.inventory}
+			reach := controller.Reach{Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.lastGood.tooLarge(), Inventory: g.inventory}
 			if reach.Awaits != "" {
 				again = spreadPeriod
 			}

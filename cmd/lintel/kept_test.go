@@ -145,11 +145,11 @@ func TestGoesByTheLeader(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	g := keeping(ctx, t, reading("v1", "Service", "kubernetes"))
-	k := newGood(g, "default")
+	k := newLastGood(g, "default")
 	is := func(name, rego string) engine.Policy {
 		return engine.Policy{Name: name, FreePackage: true, Modules: []v1alpha1.Module{{Name: "a.rego", Rego: rego}}}
 	}
-	_, err := k.kept.Write(ctx, map[string]engine.Policy{"broken": is("broken", "theirs"), "same": is("same", "ours"), "well": is("well", "theirs")})
+	_, err := k.store.Write(ctx, map[string]engine.Policy{"broken": is("broken", "theirs"), "same": is("same", "ours"), "well": is("well", "theirs")})
 	must(err)
 	broken := errors.New("broken")
 	steps := []struct {

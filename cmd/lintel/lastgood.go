@@ -25,11 +25,11 @@ const (
 	followPeriod = 3 * time.Second
 )
 
-// good is what policies last were, over restarts and for all replicas. The nil good
+// lastGood is what policies last were, over restarts and for all replicas. The nil one
 // keeps nothing.
-type good struct {
+type lastGood struct {
 	gate    *gate
-	kept    controller.LastGood
+	store   controller.LastGood
 	changed chan struct{} // sent to at each outcome, for the leader
 	again   chan struct{} // the same, for the others
 
@@ -38,21 +38,21 @@ type good struct {
 	large map[string]bool          // policies there is no room for
 }
 
-// newGood returns what is kept in namespace.
-func newGood(g *gate, namespace string) *good {
-	return &good{
-		gate: g, kept: controller.LastGood{Client: g.client.CoreV1().ConfigMaps(namespace), Name: lastGoodName},
+// newLastGood returns what is kept in namespace.
+func newLastGood(g *gate, namespace string) *lastGood {
+	return &lastGood{
+		gate: g, store: controller.LastGood{Client: g.client.CoreV1().ConfigMaps(namespace), Name: lastGoodName},
 		changed: make(chan struct{}, 1), again: make(chan struct{}, 1),
 	}
 }
 
 // recall takes policies for what they last were when Lintel ran before. Where that may
 // not be read, or was never kept, what is broken is in force in no form.
-func (k *good) recall(ctx context.Context, keeper *controller.Keeper) error {
+func (k *lastGood) recall(ctx context.Context, keeper *controller.Keeper) error {
 	if k == nil {
 		return nil
 	}
-	policies, broken, err := k.kept.Read(ctx)
+	policies, broken, err := k.store.Read(ctx)
 	switch {
 	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
 		k.gate.log.Error("policies that are broken are in force in no form", zap.Error(err))
@@ -68,7 +68,7 @@ func (k *good) recall(ctx context.Context, keeper *controller.Keeper) error {
 }
 
 // wake has it known that something has been compiled.
-func (k *good) wake() {
+func (k *lastGood) wake() {
 	if k != nil {
 		wake(k.changed)
 		wake(k.again)
@@ -76,10 +76,10 @@ func (k *good) wake() {
 }
 
 // keep writes what policies last were, as the one replica that does so, until ctx ends.
-func (k *good) keep(ctx context.Context) {
+func (k *lastGood) keep(ctx context.Context) {
 	for k != nil && ctx.Err() == nil {
 		if out := k.gate.kept.outcome.Load(); out != nil {
-			left, err := k.kept.Write(ctx, out.Well)
+			left, err := k.store.Write(ctx, out.Well)
 			if err != nil && ctx.Err() == nil {
 				k.gate.log.Error("keeping policies as they compiled", zap.Error(err))
 			}
@@ -97,7 +97,7 @@ func (k *good) keep(ctx context.Context) {
 }
 
 // leave notes for which policies there is no room.
-func (k *good) leave(names []string) {
+func (k *lastGood) leave(names []string) {
 	large := map[string]bool{}
 	for _, name := range names {
 		large[name] = true
@@ -114,7 +114,7 @@ func (k *good) leave(names []string) {
 }
 
 // tooLarge returns the policies for which there is no room.
-func (k *good) tooLarge() map[string]bool {
+func (k *lastGood) tooLarge() map[string]bool {
 	if k == nil {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (k *good) tooLarge() map[string]bool {
 // follow has this replica go by what the leader has kept of policies that are broken,
 // until ctx ends. What each last was depends on which changes came together, and
 // replicas may have seen that differently.
-func (k *good) follow(ctx context.Context) error {
+func (k *lastGood) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -141,12 +141,12 @@ func (k *good) follow(ctx context.Context) error {
 }
 
 // take takes from the leader what is broken here and was something else there.
-func (k *good) take(ctx context.Context) error {
+func (k *lastGood) take(ctx context.Context) error {
 	out := k.gate.kept.outcome.Load()
 	if out == nil || len(out.Broken) == 0 || k.gate.leads() {
 		return nil
 	}
-	policies, _, err := k.kept.Read(ctx) // what cannot be read has been told of at the start
+	policies, _, err := k.store.Read(ctx) // what cannot be read has been told of at the start
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (k *good) take(ctx context.Context) error {
 }
 
 // takeOver returns what was taken since it was asked last.
-func (k *good) takeOver() map[string]engine.Policy {
+func (k *lastGood) takeOver() map[string]engine.Policy {
 	if k == nil {
 		return nil
 	}

@@ -61,8 +61,8 @@ func (g *gate) goBeside(ctx context.Context, tasks *errgroup.Group) {
 	if g.replicas != nil {
 		tasks.Go(func() error { return g.replicas.report(ctx) })
 	}
-	if g.kept != nil && g.kept.good != nil {
-		tasks.Go(func() error { return g.kept.good.follow(ctx) })
+	if g.kept != nil && g.kept.lastGood != nil {
+		tasks.Go(func() error { return g.kept.lastGood.follow(ctx) })
 	}
 }
 
@@ -112,7 +112,7 @@ func (g *gate) lead(ctx context.Context) {
 	if g.kept != nil {
 		beside.Go(func() { g.tellStatus(ctx) })
 		beside.Go(func() { g.tellExceptions(ctx) })
-		beside.Go(func() { g.kept.good.keep(ctx) })
+		beside.Go(func() { g.kept.lastGood.keep(ctx) })
 	}
 	if g.background != nil {
 		beside.Go(func() { g.background.Run(ctx) })
