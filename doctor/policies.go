@@ -28,7 +28,7 @@ func typeOf(plural string) reflect.Type {
 	return reflect.TypeFor[v1alpha1.PolicyException]()
 }
 
-const applyDefinitions = "kubectl apply -f manifests/crds"
+const applyDefinitions = "kubectl apply -f crds"
 
 // checkDefinitions looks at the definitions of Policy and PolicyException.
 func checkDefinitions(s *Snapshot) []Finding {

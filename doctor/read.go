@@ -180,6 +180,12 @@ func (s *Snapshot) unsee(what, why string) {
 // saw reports whether what is not there is not there.
 func (s *Snapshot) saw(what string) bool { return !s.hidden[what] }
 
+// IsBlind reports whether nothing of Lintel could be seen: neither what runs, nor what
+// the API server is told.
+func (s *Snapshot) IsBlind() bool {
+	return !s.saw(seenDeployment) && !s.saw(seenValidating) && !s.saw(seenMutating)
+}
+
 // items returns what a list has, nil where there is none.
 func items[L, T any](list *L, of func(*L) []T) []T {
 	if list == nil {

@@ -374,6 +374,9 @@ func TestPartialRights(t *testing.T) {
 	must(err)
 	s, err := doctor.Read(t.Context(), doctor.Config{REST: config})
 	must(err)
+	if !s.IsBlind() {
+		t.Error("who may see neither the Deployment nor the registration sees something")
+	}
 	r := s.Examine()
 	if diff := cmp.Diff([]string{}, found(r)); diff != "" {
 		t.Errorf("findings: -want, +got:\n%s", diff)

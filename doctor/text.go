@@ -45,7 +45,11 @@ func (r *Report) WriteText(w io.Writer, coloured bool) error {
 	if len(r.Unseen) > 0 {
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "%s in namespace %s\n", r.Summary, engine.Printable(r.Namespace))
+	summary := r.Summary.String()
+	if len(r.Unseen) > 0 && r.Summary == (Summary{}) {
+		summary = "nothing is wrong with what was seen"
+	}
+	fmt.Fprintf(&b, "%s in namespace %s\n", summary, engine.Printable(r.Namespace))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

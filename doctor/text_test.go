@@ -55,6 +55,11 @@ not seen:
 		t.Errorf("got %q, want %q", &got, want)
 	}
 	got.Reset()
+	must((&doctor.Report{Namespace: "a", Unseen: r.Unseen}).WriteText(&got, false))
+	if want := "not seen:\n  pods: forbidden\n\nnothing is wrong with what was seen in namespace a\n"; got.String() != want {
+		t.Errorf("got %q, want %q", &got, want)
+	}
+	got.Reset()
 	must(r.WriteText(&got, true))
 	if want := "\x1b[1;31mproblem\x1b[0m: ServiceAccount lintel-system/lintel: may not get ingresses\n"; !strings.HasPrefix(got.String(), want) {
 		t.Errorf("in colours: got %q, want %q first", &got, want)

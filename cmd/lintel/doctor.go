@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -18,6 +19,9 @@ const doctorTime = 2 * time.Minute
 // errProblems reports that something is wrong with an installation. The results
 // have said what.
 var errProblems = fmt.Errorf("there are problems: %w", errDenied)
+
+// errBlind reports that whoever looks may see nothing of an installation.
+var errBlind = errors.New("you may read neither the Deployment nor the registration, so nothing is known")
 
 // A doctorCommand is `lintel doctor` with its flags.
 type doctorCommand struct {
@@ -84,8 +88,11 @@ func (c *doctorCommand) run(ctx context.Context) error {
 	if err := writeAs(c.streams.out, c.output, r, text); err != nil {
 		return err
 	}
-	if r.Summary.Problems > 0 {
+	switch {
+	case r.Summary.Problems > 0:
 		return errProblems
+	case snapshot.IsBlind():
+		return errBlind
 	}
 	return nil
 }

@@ -14,11 +14,11 @@ import (
 // nowhere is what is said of a cluster without Lintel.
 const nowhere = `problem: CustomResourceDefinition policies.lintel.dev: is not there
   why: replicas read policies from the cluster, and do not start without
-  mend: kubectl apply -f manifests/crds
+  mend: kubectl apply -f crds
 
 problem: CustomResourceDefinition policyexceptions.lintel.dev: is not there
   why: replicas read policies from the cluster, and do not start without
-  mend: kubectl apply -f manifests/crds
+  mend: kubectl apply -f crds
 
 problem: Deployment lintel-system/lintel: is not there
   why: nobody judges anything; is Lintel in another namespace, name it with -n
@@ -80,6 +80,18 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	s.end(t, syscall.SIGTERM)
+}
+
+// TestDoctorBlind holds that a cluster in which nothing may be seen is not taken for a
+// healthy one, and that what is not seen is said all the same.
+func TestDoctorBlind(t *testing.T) {
+	stranger, err := shared.Cluster(t).KubeconfigFor("passer-by")
+	must(err)
+	code, stdout, stderr := runDoctor(t, "--kubeconfig", stranger)
+	want := "lintel: you may read neither the Deployment nor the registration, so nothing is known\n"
+	if code != exitUntold || stderr != want || !strings.HasPrefix(stdout, "not seen:\n  the Deployment: ") || !strings.HasSuffix(stdout, "\n\nnothing is wrong with what was seen in namespace lintel-system\n") {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
 }
 
 // TestDoctorCannotLook holds that what could not be looked at is not healthy.
