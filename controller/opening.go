@@ -45,7 +45,7 @@ func NewOpening(now time.Time, length time.Duration, reason, by string) (Opening
 	reason = strings.TrimSpace(reason)
 	switch {
 	case length < time.Second || length > MaxOpening:
-		return Opening{}, fmt.Errorf("the gate cannot be open for %s: it is more than nothing, and %s at most", length, MaxOpening)
+		return Opening{}, fmt.Errorf("the gate cannot be open for %s: give it a second at least and %s at most", length, MaxOpening)
 	case reason == "":
 		return Opening{}, errors.New("the reason is missing: those who read the records have to know why the gate was open")
 	case len(reason) > MaxReason:

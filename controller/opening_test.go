@@ -459,9 +459,9 @@ func TestNewOpening(t *testing.T) {
 		want   string // the error; "" for none
 	}{
 		"Hour":     {"It is an hour at most.", time.Hour, "INC-1", ""},
-		"Longer":   {"And no longer.", time.Hour + time.Second, "INC-1", "the gate cannot be open for 1h0m1s: it is more than nothing, and 1h0m0s at most"},
-		"Nothing":  {"Nor for no time.", 0, "INC-1", "the gate cannot be open for 0s: it is more than nothing, and 1h0m0s at most"},
-		"Backward": {"Nor in the past.", -time.Minute, "INC-1", "the gate cannot be open for -1m0s: it is more than nothing, and 1h0m0s at most"},
+		"Longer":   {"And no longer.", time.Hour + time.Second, "INC-1", "the gate cannot be open for 1h0m1s: give it a second at least and 1h0m0s at most"},
+		"Nothing":  {"Nor for no time.", 0, "INC-1", "the gate cannot be open for 0s: give it a second at least and 1h0m0s at most"},
+		"Backward": {"Nor in the past.", -time.Minute, "INC-1", "the gate cannot be open for -1m0s: give it a second at least and 1h0m0s at most"},
 		"NoReason": {"Somebody asks why.", time.Minute, " \t", "the reason is missing: those who read the records have to know why the gate was open"},
 		"Control":  {"Terminals do what they are told.", time.Minute, "a\x1b[2Jb", "the reason has characters that cannot be shown, such as a line break: leave them out"},
 		"Line":     {"A record has one line.", time.Minute, "a\nb", "the reason has characters that cannot be shown, such as a line break: leave them out"},

@@ -49,7 +49,7 @@ log and in its metrics; it takes effect at once.
 The time is an hour at most. To go on for longer, break the glass again, which is
 recorded again. Without flags it says how the gate stands.
 
-It exits with 0 if it did what was asked for, and with 2 if it did not do all of it.`,
+Exit code 0: it did what was asked for; 2: not all of it.`,
 		Example: `  lintel breakglass --for 30m --reason "INC-4711: nothing can be scheduled"
   lintel breakglass --status
   lintel breakglass --end`,
@@ -81,6 +81,8 @@ func (c *breakglassCommand) settle(changed func(flag string) bool) error {
 		return errors.New("--end and --status are both given: one closes the gate, the other changes nothing")
 	case opens && (c.end || c.status):
 		return errors.New("--end and --status go with neither --for nor --reason, which open the gate")
+	case opens && strings.TrimSpace(c.reason) == "":
+		return errors.New("--reason is missing: those who read the records have to know why the gate was open")
 	}
 	c.status = !opens && !c.end
 	return nil
