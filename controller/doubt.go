@@ -28,8 +28,8 @@ func (c *Checker) doubts(p v1alpha1.Policy, info engine.Info) []string {
 	if len(rules.Never) > 0 {
 		say("nobody is ever asked about %s (docs/design/never-held-up.md)", kindsOf(rules.Never))
 	}
-	if len(rules.Rules) == 0 && len(rules.Pending) > 0 {
-		say("it matches nothing that this cluster has, until there is %s", kindsOf(rules.Pending))
+	if kinds := rules.absent(); kinds != "" {
+		say("it matches nothing that this cluster has, until there is %s", kinds)
 	}
 	for _, k := range info.Inventory {
 		if _, ok := catalog.resource(schema.FromAPIVersionAndKind(k.APIVersion, k.Kind)); !ok && !k.Optional {
@@ -40,6 +40,27 @@ func (c *Checker) doubts(p v1alpha1.Policy, info engine.Info) []string {
 		say("a policy of the library has this name, and this is another one: a name of its own, or source: {library: %s}, says which is meant", p.Name)
 	}
 	return texts
+}
+
+// absentKinds names the kinds that a policy matches, where the cluster has none of them;
+// else it is "".
+func absentKinds(info engine.Info, catalog *Catalog) string {
+	if catalog == nil {
+		return ""
+	}
+	rules, err := RulesOf(info, catalog)
+	if err != nil {
+		return "" // it asks for what cannot be, and waits for nothing
+	}
+	return rules.absent()
+}
+
+// absent names what the rules of one policy wait for, where there are none.
+func (r Rules) absent() string {
+	if len(r.Rules) > 0 {
+		return ""
+	}
+	return kindsOf(r.Pending)
 }
 
 // maxKinds is how many kinds are named before the rest is counted.

@@ -45,6 +45,8 @@ type Reach struct {
 	TooLarge map[string]bool
 	// Inventory is what the policies read. If nil, there is none.
 	Inventory *Inventory
+	// Catalog is which kinds the cluster has. If nil, it has all that policies match.
+	Catalog *Catalog
 }
 
 // A report is all that the statuses of policies are made from.
@@ -136,6 +138,10 @@ func (r report) statusOf(policy v1alpha1.Policy) v1alpha1.PolicyStatus {
 	if r.Awaits != "" {
 		condition.Status, condition.Reason = metav1.ConditionUnknown, spreading
 		condition.Message = engine.Printable("in force as its spec says, but not everywhere yet: " + r.Awaits)
+	}
+	if kinds := absentKinds(info, r.Catalog); kinds != "" {
+		condition.Status, condition.Reason = metav1.ConditionFalse, pending
+		condition.Message = "spec.match.kinds: waits for what it matches, of which this cluster has nothing: there is no " + kinds
 	}
 	if err := r.Broken[policy.Name]; err != nil {
 		condition.Status, condition.Reason = metav1.ConditionFalse, broken

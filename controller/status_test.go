@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/lintel-policy/lintel/controller"
@@ -97,4 +98,40 @@ func TestStatusIsReadyEverywhere(t *testing.T) {
 	knows("nothing", 1)
 	write(k.Compile(p.Objects()), awaited)
 	says("changing", "False Broken ")
+}
+
+// TestStatusWaitsForKinds holds that a policy about a kind that the cluster has not, yet
+// or by a typing error, is not said to be in force, and does not ask for a change of it.
+func TestStatusWaitsForKinds(t *testing.T) {
+	define(t)
+	cfg := shared.Cluster(t).Config()
+	catalog, err := controller.ReadCatalog(t.Context(), discovery.NewDiscoveryClientForConfigOrDie(cfg), nil)
+	must(t, "read catalog", err)
+	p := controller.NewPolicies(controller.CacheConfig{Client: dynamic.NewForConfigOrDie(cfg)})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	must(t, "watch policies", p.Start(ctx))
+	kinds := map[string]string{"absent": `"Deploymnt"`, "partly": `"Deploymnt", "Deployment"`}
+	for name, kinds := range kinds {
+		apply(t, `{"apiVersion": "lintel.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "`+name+`"}, "spec": {
+			"source": {"modules": [{"name": "a.rego", "rego": "package team\nviolation contains {\"msg\": \"1\"}"}]}, "match": {"kinds": [{"apiGroups": ["apps"], "kinds": [`+kinds+`]}]}}}`)
+	}
+	k := keeper()
+	for name, want := range map[string]string{
+		"absent": "False Pending spec.match.kinds: waits for what it matches, of which this cluster has nothing: there is no Deploymnt.apps",
+		"partly": "True Compiled in force as its spec says",
+	} {
+		eventually(t, name+" to be "+want, func() bool {
+			must(t, "write status", p.WriteStatus(t.Context(), k.Compile(p.Objects()), controller.Reach{Catalog: catalog}, time.Now(), nil))
+			for _, policy := range p.Objects().Policies {
+				if policy.Name != name {
+					continue
+				}
+				c := meta.FindStatusCondition(policy.Status.Conditions, "Ready")
+				stalled := meta.FindStatusCondition(policy.Status.Conditions, "Stalled")
+				return c != nil && stalled == nil && string(c.Status)+" "+c.Reason+" "+c.Message == want
+			}
+			return false
+		})
+	}
 }

@@ -164,11 +164,28 @@ func (s *Snapshot) checkReady(p *v1alpha1.Policy) (Finding, bool) {
 		return f, true
 	case ready.Status == metav1.ConditionTrue:
 		return f, false
+	case ready.Reason == "Pending" && s.waitsForKinds(p.Name):
+		return f, false // policies.kinds says it
 	case ready.Reason == "Pending":
 		f.Severity = Warning
 	}
 	f.Message = ready.Reason + ": " + engine.PrintableLines(ready.Message)
 	return f, true
+}
+
+// waitsForKinds reports whether a policy compiles and the cluster has none of the kinds
+// that it matches.
+func (s *Snapshot) waitsForKinds(name string) bool {
+	if s.Set == nil {
+		return false
+	}
+	for _, p := range s.Set.Policies() {
+		if p.Name == name {
+			rules, err := s.rulesOf(p)
+			return err == nil && len(rules.Rules) == 0 && len(rules.Pending) > 0
+		}
+	}
+	return false
 }
 
 // checkMatches finds policies that match nothing, or nothing that is judged.

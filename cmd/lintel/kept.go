@@ -219,7 +219,9 @@ func (g *gate) tellStatus(ctx context.Context) {
 	for ctx.Err() == nil {
 		again := retryPeriod
 		if out := g.kept.outcome.Load(); out != nil {
-			reach := controller.Reach{Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.lastGood.tooLarge(), Inventory: g.inventory}
+			reach := controller.Reach{
+				Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.lastGood.tooLarge(), Inventory: g.inventory, Catalog: g.kept.catalog.Load(),
+			}
 			if reach.Awaits != "" {
 				again = spreadPeriod
 			}
