@@ -24,7 +24,7 @@ func checkLabels(s *Snapshot) []Finding {
 	}
 	f := Finding{
 		Check: "labels.guard", Severity: Warning, Object: "ValidatingAdmissionPolicy " + guardName,
-		Why:     fmt.Sprintf("policies go by the labels %s of namespaces, and whoever may label a namespace decides what it is held to", strings.Join(keys, ", ")),
+		Why:     fmt.Sprintf("policies go by labels of namespaces (%s), and whoever may label a namespace decides what it is held to", strings.Join(keys, ", ")),
 		Command: "kubectl apply -f namespace-labels.yaml",
 	}
 	switch {
