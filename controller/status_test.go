@@ -122,7 +122,7 @@ func TestStatusWaitsForKinds(t *testing.T) {
 		"partly": "True Compiled in force as its spec says",
 	} {
 		eventually(t, name+" to be "+want, func() bool {
-			must(t, "write status", p.WriteStatus(t.Context(), k.Compile(p.Objects()), controller.Reach{Catalog: catalog}, time.Now(), nil))
+			must(t, "write status", p.WriteStatus(t.Context(), k.Compile(p.Objects()), controller.Reach{Catalog: catalog}, time.Now()))
 			for _, policy := range p.Objects().Policies {
 				if policy.Name != name {
 					continue

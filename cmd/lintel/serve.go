@@ -79,7 +79,7 @@ credentials, to be judged by other policies with lintel replay. Recording never
 holds up an answer: what there is no room for is dropped, and counted in the metrics.`,
 		Example: `  lintel serve --kubeconfig ~/.kube/config -p embedded
   lintel serve --kubeconfig kubeconfig -p ./policies --address 0.0.0.0:8443 --url https://192.0.2.7:8443
-  lintel serve --service lintel-system/lintel --address 0.0.0.0:8443 --probe-address 0.0.0.0:8081 -p embedded
+  lintel serve --service lintel-system/lintel --address 0.0.0.0:8443 --probe-address 0.0.0.0:8081
   lintel serve --standalone --cert-dir /etc/lintel/tls -p ./policies
   lintel serve --kubeconfig ~/.kube/config -p embedded --record reviews.jsonl --record-limit 1Gi`,
 		Args: cobra.NoArgs,
