@@ -360,6 +360,9 @@ func isEmpty(selector *metav1.LabelSelector) bool {
 func (s *Snapshot) checkFailure(e entry) []Finding {
 	f := Finding{Check: "registration.failurepolicy", Severity: Problem, Object: e.object, Field: e.field("failurePolicy"), Message: "is " + string(e.failure)}
 	switch {
+	case e.name == controller.DenyWebhook && e.failure == admissionv1.Ignore && s.isOutside():
+		f.Severity = Warning
+		f.Why = "what policies can deny passes whenever Lintel does not answer; outside of the cluster it becomes Fail only with --fail-closed, when a first review has come in"
 	case e.name == controller.DenyWebhook && e.failure == admissionv1.Ignore:
 		f.Why = "what policies can deny passes whenever Lintel does not answer; it becomes Fail when a first review has come in, so either none has or the API server does not reach Lintel"
 		f.Command = "kubectl create deployment lintel-probe --image=nginx --dry-run=server"

@@ -289,6 +289,17 @@ func TestSnapshots(t *testing.T) {
 			},
 			want: []string{},
 		},
+		"OutsideOpen": {
+			reason: "There it fails open unless it is told otherwise.",
+			change: func(s *doctor.Snapshot) {
+				validating(s, "deny.lintel.dev").FailurePolicy = ptr(admissionv1.Ignore)
+				s.Deployment = nil
+				for i := range s.Validating[0].Webhooks {
+					s.Validating[0].Webhooks[i].ClientConfig.URL = ptr("https://lintel.example.com/")
+				}
+			},
+			want: []string{"warning registration.failurepolicy: ValidatingWebhookConfiguration lintel webhooks[deny.lintel.dev].failurePolicy: is Ignore"},
+		},
 		"OneReplica": {
 			reason: "One replica is an outage with each drain.",
 			change: func(s *doctor.Snapshot) { s.Deployment.Spec.Replicas = ptr(int32(1)) },
