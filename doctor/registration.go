@@ -364,7 +364,7 @@ func (s *Snapshot) checkFailure(e entry) []Finding {
 		f.Severity = Warning
 		f.Why = "what policies can deny passes whenever Lintel does not answer; outside of the cluster it becomes Fail only with --fail-closed, when a first review has come in"
 	case e.name == controller.DenyWebhook && e.failure == admissionv1.Ignore:
-		f.Why = "what policies can deny passes whenever Lintel does not answer; it becomes Fail when a first review has come in, so either none has or the API server does not reach Lintel"
+		f.Why = "what policies can deny passes whenever Lintel does not answer; it becomes Fail when a first review has come in at the replica that leads, so either none has (try more than once) or the API server does not reach it"
 		f.Command = "kubectl create deployment lintel-probe --image=nginx --dry-run=server"
 	case isLintels(e.name) && e.name != controller.DenyWebhook && e.failure == admissionv1.Fail:
 		f.Why = "an outage of Lintel holds up what no policy would deny"
