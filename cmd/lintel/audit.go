@@ -179,7 +179,7 @@ func (c *auditCommand) audit(ctx context.Context, config *rest.Config, policies 
 	if err != nil {
 		return nil, err
 	}
-	for _, err := range append(slices.Clone(policies.broken), each(asked)...) {
+	for _, err := range append(slices.Clone(policies.broken), engine.EachError(asked)...) {
 		errs = append(errs, brokenPolicy(err))
 	}
 	r.Errors = append(errs, r.Errors...)
