@@ -181,7 +181,7 @@ func (s *Snapshot) waitsForKinds(name string) bool {
 	}
 	for _, p := range s.Set.Policies() {
 		if p.Name == name {
-			rules, err := s.rulesOf(p)
+			rules, err := controller.RulesOf(p, s.Catalog)
 			return err == nil && len(rules.Rules) == 0 && len(rules.Pending) > 0
 		}
 	}
