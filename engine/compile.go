@@ -27,6 +27,11 @@ const maxRego = 512 << 10
 // sixteen, and it cannot be stopped. Two are the most of the library.
 const maxNesting = 8
 
+// maxBody is how many expressions a body may have. Their order is up to OPA's compiler,
+// which takes four to eight times as long for twice as many where each needs the next:
+// up to a second for these, and more than a quarter of a minute for 800.
+const maxBody = 200
+
 // reserved are the packages that no policy may add rules to.
 var reserved = []ast.Ref{ //nolint:gochecknoglobals // never changed
 	ast.MustParseRef("data.lintel.workload"),
@@ -69,9 +74,23 @@ func parseModules(src Policy) ([]*ast.Module, error) {
 		if nesting(module) > maxNesting {
 			return nil, fmt.Errorf("%s: comprehensions are nested more than %d deep: name the inner ones by rules of their own", m.Name, maxNesting)
 		}
+		if err := checkBodies(module); err != nil {
+			return nil, fmt.Errorf("%s:%w", m.Name, err)
+		}
 		modules = append(modules, module)
 	}
 	return modules, checkPackages(src, modules)
+}
+
+// checkBodies refuses bodies that would take too long to compile.
+func checkBodies(module *ast.Module) (err error) {
+	ast.WalkBodies(module, func(b ast.Body) bool {
+		if len(b) > maxBody && err == nil {
+			err = fmt.Errorf("%d: a body has more than %d expressions: have rules of their own for some", b.Loc().Row, maxBody)
+		}
+		return err != nil
+	})
+	return err
 }
 
 func checkPackages(src Policy, modules []*ast.Module) error {

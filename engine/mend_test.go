@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -99,10 +100,15 @@ func TestHints(t *testing.T) {
 		`violation contains {"msg": ` + strings.Repeat(`{"k": x | x := {y | y := [z | true; z := `, 3) + "1" + strings.Repeat("]}}", 3) + "}": "nested more than 8 deep",
 		nested(9):    "a.rego: comprehensions are nested more than 8 deep: name the inner ones by rules of their own",
 		nested(1000): "nested more than 8 deep",
+		long(201):    "a.rego:9: a body has more than 200 expressions: have rules of their own for some",
+		`violation contains {"msg": [x | ` + strings.Repeat("true; ", 200) + "x := 1]}": "a body has more than 200 expressions",
 	} {
 		if got := say(rule); !strings.Contains(got, want) {
 			t.Errorf("%.60s: got %q, want %q", rule, got, want)
 		}
+	}
+	if got := say(long(200)); got != "" {
+		t.Errorf("a body of 200 expressions: %s", got)
 	}
 	if got := say(nested(8)); got != "" {
 		t.Errorf("eight comprehensions in one another: %s", got)
@@ -114,6 +120,15 @@ func TestHints(t *testing.T) {
 	if other := errors.New("other"); engine.RegoError(other) != other { //nolint:errorlint // the very same
 		t.Error("another error is not returned as it is")
 	}
+}
+
+// long is a violation whose body has as many expressions, each of which needs the next.
+func long(count int) string {
+	body := "x0"
+	for i := range count - 2 {
+		body += fmt.Sprintf("; x%d = x%d", i, i+1)
+	}
+	return fmt.Sprintf(`violation contains {"msg": "m"} if { %s; x%d = 1 }`, body, count-2)
 }
 
 // nested is a violation of comprehensions in one another.
