@@ -15,6 +15,7 @@ import (
 
 // A policy is one compiled policy of a [Set].
 type policy struct {
+	source  Policy // what it was made of
 	info    Info
 	matcher matcher
 	scopes  []policyScope
@@ -130,7 +131,7 @@ func compilePolicy(src Policy) (_ *policy, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &policy{info: newInfo(src, meta), inventory: map[kindKey]bool{}, ownPackage: !src.FreePackage}
+	p := &policy{source: src, info: newInfo(src, meta), inventory: map[kindKey]bool{}, ownPackage: !src.FreePackage}
 	for _, k := range meta.Custom.Inventory {
 		p.inventory[kindKey{k.APIVersion, k.Kind}] = true
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"runtime"
 	"slices"
 
@@ -41,6 +42,9 @@ type Config struct {
 	// Plurals are the resources of kinds from discovery. One that is not there
 	// is guessed from the kind.
 	Plurals map[schema.GroupKind]string
+	// Compiled are Sets that were made before: a policy that is in one of them, and is
+	// still the same, is taken from there and not compiled anew.
+	Compiled []*Set
 }
 
 // DefaultExcludedNamespaces returns the namespaces that a cluster cannot do without.
@@ -90,7 +94,7 @@ func Compile(cfg Config) (*Set, error) {
 		exempt:      setOf(append([]string{apiserver}, cfg.ExemptUsers...), nil),
 		controllers: setOf(cfg.Controllers, DefaultControllers()),
 	}
-	policies, errs := compileAll(cfg.Policies)
+	policies, errs := compileAll(cfg.Policies, cfg.Compiled)
 	s.policies = policies
 	slices.SortFunc(s.policies, func(a, b *policy) int { return cmp.Compare(a.info.Name, b.info.Name) })
 	s.index = newIndex(s.policies, cfg.Plurals)
@@ -126,7 +130,7 @@ func (s *Set) except(exceptions []v1alpha1.PolicyException) (errs []error) {
 
 // compileAll compiles policies on all processors. It returns those that are not
 // broken, and an error for each that is or whose name is there more than once.
-func compileAll(sources []Policy) (policies []*policy, errs []error) {
+func compileAll(sources []Policy, before []*Set) (policies []*policy, errs []error) {
 	repeated := repeatedNames(sources)
 	compiled := make([]*policy, len(sources))
 	broken := make([]error, len(sources))
@@ -139,6 +143,9 @@ func compileAll(sources []Policy) (policies []*policy, errs []error) {
 			continue
 		}
 		group.Go(func() (err error) {
+			if compiled[i] = findCompiled(before, src); compiled[i] != nil {
+				return nil
+			}
 			if compiled[i], err = compilePolicy(src); err != nil {
 				compiled[i], broken[i] = nil, &PolicyError{Policy: src.Name, Err: err}
 			}
@@ -155,6 +162,21 @@ func compileAll(sources []Policy) (policies []*policy, errs []error) {
 		}
 	}
 	return policies, errs
+}
+
+// findCompiled returns the policy of one of the sets that was made of the same source,
+// nil if there is none.
+func findCompiled(sets []*Set, src Policy) *policy {
+	for _, s := range sets {
+		if s == nil {
+			continue
+		}
+		i, found := slices.BinarySearchFunc(s.policies, src.Name, func(p *policy, name string) int { return cmp.Compare(p.info.Name, name) })
+		if found && reflect.DeepEqual(s.policies[i].source, src) {
+			return s.policies[i]
+		}
+	}
+	return nil
 }
 
 // repeatedNames returns an error for each name that more than one policy has.
