@@ -250,7 +250,7 @@ func (g *gate) awaits(revision string) string {
 		return ""
 	}
 	if lagging := g.replicas.known.Lagging(revision); len(lagging) > 0 {
-		return "other policies are served by " + strings.Join(lagging, ", ")
+		return "other policies are served by " + strings.Join(shownReplicas(lagging), ", ")
 	}
 	return ""
 }

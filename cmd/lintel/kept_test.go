@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -193,5 +195,16 @@ func TestGoesByTheLeader(t *testing.T) {
 		if again := len(g.kept.policies.Changed()) > 0; again != (step.want != "") {
 			t.Errorf("%s\ncompiled again: %t", step.reason, again)
 		}
+	}
+}
+
+// TestShownReplicas holds that what names replicas stays short, however many there are.
+func TestShownReplicas(t *testing.T) {
+	names := strings.Split(strings.Repeat("a ", 9)+"a", " ")
+	if got := shownReplicas(names); !slices.Equal(got, names) {
+		t.Errorf("ten are named: got %q", got)
+	}
+	if got := shownReplicas(append(names, "b", "c")); len(got) != 11 || got[10] != "2 more" {
+		t.Errorf("twelve are not: got %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -141,9 +142,21 @@ func (r *replicas) note() bool {
 	case len(lagging) > 0 && len(r.lagging) == 0:
 		r.since = time.Now()
 	case len(lagging) > 0 && !r.logged && time.Since(r.since) > spreadTime:
-		r.gate.log.Error("replicas serve other policies: what these ask for stays registered", zap.String("revision", revision), zap.Strings("replicas", lagging))
+		r.gate.log.Error("replicas serve other policies: what these ask for stays registered", zap.String("revision", revision), zap.Strings("replicas", shownReplicas(lagging)))
 		r.logged = true
 	}
 	r.lagging = lagging
 	return len(lagging) > 0
+}
+
+// maxShown is how many replicas are named, in the log and in each status: whoever may
+// write their ConfigMap can have there be thousands.
+const maxShown = 10
+
+// shownReplicas returns the first of the names, and how many more there are.
+func shownReplicas(names []string) []string {
+	if more := len(names) - maxShown; more > 0 {
+		return append(slices.Clone(names[:maxShown]), fmt.Sprintf("%d more", more))
+	}
+	return names
 }
