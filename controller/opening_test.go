@@ -268,6 +268,31 @@ func TestBreakglassIsBounded(t *testing.T) {
 	}
 }
 
+// TestOpenByAnotherClock has what is remembered lie in the future, as a clock that was
+// wrong would leave it: the gate is open from now on for as long as ever, and no longer.
+func TestOpenByAnotherClock(t *testing.T) {
+	g := newGlass(t, "another-clock")
+	r := g.start(t)
+	g.annotate(t, "validatingwebhookconfiguration", "lintel.dev/breakglass-until=2099-01-01T00:00:00Z", "lintel.dev/breakglass-reason=first")
+	eventually(t, "annotations to open both", func() bool { return g.stands(t) == "open" })
+	r.stop()
+	kubectl(t, "patch", "configmap", g.name, "--type=merge", `-p={"data":{"breakglass-seen":"2098-01-01T00:00:00Z"}}`)
+	r = g.start(t)
+	if got := g.stands(t); got != "open" {
+		t.Errorf("before it is over the gate stands %s", got)
+	}
+	g.clock.advance(time.Hour)
+	eventually(t, "the gate to be closed after an hour", func() bool { return g.stands(t) == "closed" })
+	r.stop()
+
+	kubectl(t, "patch", "configmap", g.name, "--type=merge", `-p={"data":{"open-until":"2099-01-01T00:00:00Z"}}`)
+	kubectl(t, "delete", "validatingwebhookconfiguration", g.name)
+	g.start(t)
+	if got, want := g.kept(t)["open-until"], g.clock.now().Add(30*time.Minute).UTC().Format(time.RFC3339); got != want {
+		t.Errorf("what was deleted is missed until %s, want half an hour, %s", got, want)
+	}
+}
+
 // TestBreakglassEndsInTime holds that the end is not waited for until the next look.
 func TestBreakglassEndsInTime(t *testing.T) {
 	g := newGlass(t, "in-time")

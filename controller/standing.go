@@ -179,7 +179,7 @@ func (r *Registrar) isOpen(ctx context.Context, found configurations) (bool, err
 	}
 	standing := r.standing
 	standing.OpenUntil = r.deletion(now)
-	if opening != standing.Opening {
+	if opening != standing.Opening || standing.Seen.After(now) {
 		standing.Opening, standing.Seen = opening, time.Time{}
 		if opening != (Opening{}) {
 			standing.Seen = now.UTC().Truncate(time.Second)
@@ -209,7 +209,7 @@ func (r *Registrar) deletion(now time.Time) time.Time {
 	switch {
 	case !r.standing.Registered || r.found.isWhole():
 		return time.Time{}
-	case r.standing.OpenUntil.IsZero():
+	case r.standing.OpenUntil.IsZero() || r.standing.OpenUntil.After(now.Add(openFor)): // a clock was wrong, or somebody wrote it
 		return now.Add(openFor).UTC().Truncate(time.Second)
 	}
 	return r.standing.OpenUntil
