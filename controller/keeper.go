@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
@@ -15,8 +17,17 @@ import (
 type Keeper struct {
 	// Compose adds to what the objects of the cluster say all else that a Set is made of.
 	Compose func(policies.Source) (engine.Config, error)
+	// Patience is how long what is new may take to compile before all else is in force
+	// without it. If zero, 2 seconds. At first it is five times as long.
+	Patience time.Duration
+	// Again is called, by any goroutine, when what was not waited for has been compiled.
+	// If nil, nothing is.
+	Again func()
 
-	well map[string]engine.Policy // by name
+	well  map[string]engine.Policy // by name
+	last  *engine.Set              // what Compile returned last
+	tried map[string]*trial        // the policies of objects as they are, by name
+	slow  map[string]bool          // those that took too long, in some form
 }
 
 // An Outcome is what became of the policies of a cluster.
@@ -59,6 +70,8 @@ func (k *Keeper) Compile(objects policies.Objects) Outcome {
 	out.take(err)
 	// What is broken as an object is not what another source has under that name.
 	cfg.Policies = slices.DeleteFunc(cfg.Policies, func(p engine.Policy) bool { return out.Broken[p.Name] != nil })
+	cfg.Policies = k.try(cfg.Policies, &out)
+	cfg.Compiled = k.compiled()
 	out.Set, err = engine.Compile(cfg)
 	out.take(err)
 	for kept := k.keep(cfg, &out); len(kept) > 0; kept = k.still(kept) {
@@ -72,7 +85,7 @@ func (k *Keeper) Compile(objects policies.Objects) Outcome {
 		}
 		out.Set, _ = engine.Compile(cfg)
 	}
-	out.Well = maps.Clone(k.well)
+	out.Well, k.last = maps.Clone(k.well), out.Set
 	return out
 }
 
@@ -130,7 +143,8 @@ func (k *Keeper) keep(cfg engine.Config, out *Outcome) []engine.Policy {
 		k.well = map[string]engine.Policy{}
 	}
 	for _, p := range cfg.Policies {
-		if out.Broken[p.Name] == nil {
+		// What is slow would hold up whoever went by it, a replica that starts above all.
+		if t := k.tried[p.Name]; out.Broken[p.Name] == nil && (t == nil || !t.isSlow) {
 			k.well[p.Name] = p
 		}
 	}
@@ -140,7 +154,8 @@ func (k *Keeper) keep(cfg engine.Config, out *Outcome) []engine.Policy {
 	})
 	var kept []engine.Policy
 	for _, name := range slices.Sorted(maps.Keys(out.Broken)) {
-		if p, ok := k.well[name]; ok {
+		t := k.tried[name]
+		if p, ok := k.well[name]; ok && (t == nil || t.isDone() || !reflect.DeepEqual(t.source, p)) {
 			kept = append(kept, p)
 			out.Kept[name] = true
 		}

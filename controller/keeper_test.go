@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -84,6 +85,51 @@ func TestKeeper(t *testing.T) {
 		}
 		if diff := cmp.Diff(kept, out.Kept); diff != "" || len(broken) > 0 || len(out.Errors) > 0 {
 			t.Errorf("%s\nkept: -want, +got:\n%s\nnot broken: %v, errors %v", step.reason, diff, broken, out.Errors)
+		}
+	}
+}
+
+// TestKeeperDoesNotWait has a policy change to Rego that compiles for seconds: the others
+// change meanwhile, and it goes on as before until it has been compiled.
+func TestKeeperDoesNotWait(t *testing.T) {
+	again := make(chan struct{}, 1)
+	k := &controller.Keeper{
+		Patience: time.Second, Again: func() { again <- struct{}{} },
+		Compose: func(s policies.Source) (engine.Config, error) {
+			return engine.Config{Policies: s.Policies, Exceptions: s.Exceptions}, nil
+		},
+	}
+	long := "f(x) := 0 if x == 0\n" + strings.Repeat("else := 1 if x == 1\n", 3500) // the compiler compares each with each
+	const well = `violation contains {"msg": "a"}`
+	steps := []struct {
+		reason   string
+		wait     bool // until something has been compiled
+		one, two string
+		going    bool
+		kept     bool
+		wantOne  bool // in force as it is
+	}{
+		{"What is new is waited for.", false, well, well, false, false, true},
+		{"What takes long is not, and goes on as before.", false, long + well, well + " if true", true, true, false},
+		{"Nor does it hold up the others in another form.", false, well + " if 1 == 1", well, true, true, false},
+		{"When the first form has been compiled, the other is.", true, well + " if 1 == 1", well, true, true, false},
+		{"Then it is in force.", true, well + " if 1 == 1", well, false, false, true},
+		{"What has been slow is no longer waited for.", false, well + " if 2 == 2", well, true, true, false},
+		{"It comes as soon as it can.", true, well + " if 2 == 2", well, false, false, true},
+	}
+	for _, step := range steps {
+		if step.wait {
+			<-again
+		}
+		out := k.Compile(policies.Objects{Policies: []v1alpha1.Policy{object("one", step.one), object("two", step.two)}})
+		if got := errors.Is(out.Broken["one"], policies.ErrPending); got != step.going || out.Kept["one"] != step.kept || out.Broken["two"] != nil {
+			t.Errorf("%s\nbroken %v, kept %v", step.reason, out.Broken, out.Kept)
+		}
+		if got := strings.HasSuffix(out.Well["one"].Modules[0].Rego, step.one); got != step.wantOne {
+			t.Errorf("%s\nin force as it is: %t, want %t", step.reason, got, step.wantOne)
+		}
+		if got := out.Well["two"].Modules[0].Rego; !strings.HasSuffix(got, step.two) || len(out.Set.Policies()) != 2 {
+			t.Errorf("%s\nthe other is %q, and %d are in force", step.reason, got, len(out.Set.Policies()))
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (g *gate) keepCluster(ctx context.Context, from []string, own string) error
 		return err
 	}
 	g.kept.catalog.Store(catalog)
-	g.kept.keeper = &controller.Keeper{Compose: func(source policies.Source) (engine.Config, error) {
+	g.kept.keeper = &controller.Keeper{Again: g.kept.policies.Again, Compose: func(source policies.Source) (engine.Config, error) {
 		all, err := policies.Combine(append([]policies.Source{source}, sources...)...)
 		cfg := engine.Config{Policies: all.Policies, Exceptions: all.Exceptions, Plurals: g.kept.catalog.Load().Plurals()}
 		if own != "" {
