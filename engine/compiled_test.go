@@ -23,6 +23,10 @@ func TestCompiledBefore(t *testing.T) {
 	}
 	warn, deny := v1alpha1.PolicySpec{Enforcement: v1alpha1.Warn}, v1alpha1.PolicySpec{Enforcement: v1alpha1.Deny}
 	first := made("first", warn)
+	revision := first.Policies()[0].Revision
+	if made("first", deny, first); revision == "" || first.Policies()[0].Revision != revision {
+		t.Errorf("revision of a policy that another Set has too: got %q, want %q", first.Policies()[0].Revision, revision)
+	}
 	cases := map[string]struct {
 		message string
 		spec    v1alpha1.PolicySpec

@@ -76,6 +76,7 @@ const apiserver = "system:apiserver"
 // A Set is an immutable set of compiled policies.
 type Set struct {
 	revision    string
+	revisions   map[string]string // of each policy, by name: Sets share policies, and not what excuses from them
 	part        Part
 	policies    []*policy // by name
 	index       index
@@ -103,8 +104,9 @@ func Compile(cfg Config) (*Set, error) {
 	if s.revision, err = cfg.revision(); err != nil {
 		errs = append(errs, err)
 	}
+	s.revisions = make(map[string]string, len(s.policies))
 	for _, p := range s.policies {
-		if p.info.Revision, err = cfg.revisionOfOne(p.info.Name); err != nil {
+		if s.revisions[p.info.Name], err = cfg.revisionOfOne(p.info.Name); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -249,6 +251,7 @@ func (s *Set) Policies() []Info {
 	infos := make([]Info, len(s.policies))
 	for i, p := range s.policies {
 		infos[i] = p.info
+		infos[i].Revision = s.revisions[p.info.Name]
 	}
 	return infos
 }

@@ -95,9 +95,10 @@ func TestArgo(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{}, a.sync(t, c.without("m-policies.yaml"))); diff != "" {
 		t.Errorf("without policies: -want, +got:\n%s", diff)
 	}
-	if got := s.must(t, "get", "policies.lintel.dev", "-o", "name"); got != "" {
-		t.Errorf("policies that are not in git any more: %q", got)
-	}
+	s.eventually(t, "policies that are not in git any more to go", func() (bool, string) {
+		got := s.must(t, "get", "policies.lintel.dev", "-o", "name")
+		return got == "", got
+	})
 }
 
 // testDrift holds that nothing differs once a commit is synced, whoever else writes,
