@@ -159,6 +159,9 @@ func kubectl(t *testing.T, stdin string, args ...string) string {
 	return mustKubectl(shared.Cluster(t), stdin, args...)
 }
 
+// eventuallyOr waits until something is so. What never comes ends the whole run, with the
+// state of things: this is also what the installation that all tests share is made with,
+// when there is no test yet that could fail.
 func eventuallyOr(state func() string, what string, is func() bool) {
 	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
