@@ -142,15 +142,19 @@ func expect(d *json.Decoder, want json.Delim) error {
 // one reads the Namespace that l is limited to: whoever may read what is in a namespace
 // may not always list them.
 func (l *lister) one(ctx context.Context) (*engine.Object, error) {
-	result := l.client.Get().AbsPath("/api/v1/namespaces/"+l.namespace).SetHeader("Accept", "application/json").Do(ctx)
-	if err := result.Error(); err != nil { // Raw has not what the API server says of it
-		return nil, fmt.Errorf("read the namespace: %w", err)
-	}
-	data, err := result.Raw()
+	data, err := sent(l.client.Get().AbsPath("/api/v1/namespaces/"+l.namespace).SetHeader("Accept", "application/json").Do(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("read the namespace: %w", err)
 	}
 	return engine.DecodeObject(data)
+}
+
+// sent returns what the API server sent, or what it says is wrong, which Raw has not.
+func sent(result rest.Result) ([]byte, error) {
+	if err := result.Error(); err != nil {
+		return nil, err
+	}
+	return result.Raw()
 }
 
 // A change is one event of a watch.

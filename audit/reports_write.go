@@ -198,10 +198,7 @@ func (r *Reports) read(ctx context.Context, namespace string) (*openreports.Repo
 }
 
 func into(result rest.Result, object any) error {
-	if err := result.Error(); err != nil {
-		return err
-	}
-	data, err := result.Raw()
+	data, err := sent(result)
 	if err != nil {
 		return err
 	}
