@@ -2,6 +2,7 @@ package controller
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,14 +74,37 @@ func (r *Registrar) apply(ctx context.Context, reg Registration, found configura
 	if same {
 		r.tellEdited(found)
 	}
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	made, err := r.write(ctx, reg, validating, mutating)
 	if err != nil {
-		r.told = told{made: made}
+		r.told = told{made: made.or(r.told.made)}
 		return err
 	}
 	r.told = told{validating, mutating, made}
 	r.log(reg)
 	return r.keep(ctx, Standing{Registered: true})
+}
+
+// finishTime is how long what is being written may still take when it is to end: less
+// than it takes another replica to lead after one has lost the lead, which is 5 seconds.
+const finishTime = 4 * time.Second
+
+// finishing returns a context for writes, which ends a while after ctx: of a write that
+// is cut off nobody knows whether the API server has done it, and [Registrar.Remove] has
+// to know.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	writing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishTime, cancel) })
+	return writing, func() {
+		stop()
+		cancel()
+	}
+}
+
+// or is c, and of what it lacks what was made before.
+func (c configurations) or(before configurations) configurations {
+	return configurations{cmp.Or(c.validating, before.validating), cmp.Or(c.mutating, before.mutating)}
 }
 
 // equals reports whether nobody has changed what is registered.

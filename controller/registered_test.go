@@ -3,6 +3,7 @@ package controller_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -417,5 +418,59 @@ func TestRemoveLeavesAnothers(t *testing.T) {
 	must(t, "remove", both[1].Remove(t.Context()))
 	if got := exist(t, client, "anothers"); got != "" {
 		t.Errorf("the second leaves %q, which it has made", got)
+	}
+}
+
+// onPatch calls a function when a PATCH has been done, and not yet been answered.
+type onPatch struct {
+	http.RoundTripper
+	call func()
+}
+
+// RoundTrip implements http.RoundTripper.
+func (p onPatch) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := p.RoundTripper.RoundTrip(r)
+	if r.Method == http.MethodPatch {
+		p.call()
+	}
+	return response, err
+}
+
+// TestEndsWhileItRegisters holds that nothing is left of a Registrar which is told to
+// end while it writes, for the first time or again.
+func TestEndsWhileItRegisters(t *testing.T) {
+	for name, registered := range map[string]bool{"first": false, "again": true} {
+		t.Run(name, func(t *testing.T) {
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			var ends atomic.Bool
+			own := "ends-" + name
+			cfg, client := registrar(t, own)
+			cut := shared.Cluster(t).Config()
+			cut.Wrap(func(next http.RoundTripper) http.RoundTripper {
+				return onPatch{next, func() {
+					if ends.Load() {
+						end()
+					}
+				}}
+			})
+			cfg.Client = kubernetes.NewForConfigOrDie(cut).AdmissionregistrationV1()
+			r, err := controller.NewRegistrar(cfg)
+			must(t, "make registrar", err)
+			if registered {
+				_, err = r.Register(ctx)
+				must(t, "register", err)
+				kubectl(t, "patch", "validatingwebhookconfiguration", own, "--type=json", "-p", `[{"op": "remove", "path": "/webhooks/0"}]`)
+			}
+			ends.Store(true)
+			_, err = r.Register(ctx)
+			if ctx.Err() == nil {
+				t.Fatalf("it was not told to end: %v", err)
+			}
+			must(t, "remove", r.Remove(ctx))
+			if got := exist(t, client, own); got != "" {
+				t.Errorf("after the end: got %s, want none", got)
+			}
+		})
 	}
 }
