@@ -365,7 +365,7 @@ func grant(t *testing.T, admin kubernetes.Interface, user string, rules ...rbacv
 func await(t *testing.T, check func() error) {
 	t.Helper()
 	var err error
-	for range 300 {
+	for range 1200 {
 		if err = check(); err == nil {
 			return
 		}

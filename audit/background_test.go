@@ -115,7 +115,7 @@ func (p *picture) broken(namespace string) []string {
 func (p *picture) await(t *testing.T, namespace string, want ...string) {
 	t.Helper()
 	var got []string
-	for range 600 {
+	for range 2400 {
 		if got = p.broken(namespace); slices.Equal(got, want) {
 			return
 		}
@@ -165,7 +165,7 @@ func TestUnchanged(t *testing.T) {
 	namespace(t, client, "still", nil)
 	seed(t, client, "still", 20)
 	p := paint(t, client, compile(t, owned), "still")
-	for range 600 {
+	for range 2400 {
 		if !p.Progress().Finished.IsZero() && len(p.broken("still")) > 0 {
 			break
 		}

@@ -191,7 +191,7 @@ func found(r *doctor.Report) []string {
 func await(t *testing.T, reason string, want []string) *doctor.Report {
 	t.Helper()
 	var diff string
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		r := read(t).Examine()
 		if diff = cmp.Diff(want, found(r)); diff == "" {
 			return r

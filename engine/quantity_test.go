@@ -151,7 +151,7 @@ func TestHostileQuantitiesAreQuick(t *testing.T) {
 		start := time.Now()
 		quantityOf(t, ast.StringTerm(s))
 		quantityOf(t, ast.NumberTerm("1e-999999999"))
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > 10*time.Second {
 			t.Errorf("k8s.quantity(%.20q…) took %v", s, took)
 		}
 	}

@@ -206,7 +206,7 @@ func awaitPage(t *testing.T, url string, want *regexp.Regexp) {
 		if want.MatchString(body) {
 			return
 		}
-		if time.Since(began) > 30*time.Second {
+		if time.Since(began) > 2*time.Minute {
 			t.Fatalf("%s: never matches %q:\n%s", url, want, body)
 		}
 	}

@@ -57,7 +57,7 @@ func TestRecording(t *testing.T) {
 			}
 		}
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		_, page := get(t, "http://"+metrics+"/metrics")
 		if strings.Contains(page, "lintel_record_written_total 6\n") && strings.Contains(page, `lintel_record_dropped_total{reason="full"} 0`) {
 			break

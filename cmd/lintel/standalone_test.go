@@ -160,7 +160,7 @@ func TestCertificateFolder(t *testing.T) {
 		t.Errorf("serial number: got %s, want that of the folder, %s", got, first)
 	}
 	second := issue(t, folder)
-	for deadline := time.Now().Add(30 * time.Second); serial() != second; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); serial() != second; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("a replaced certificate is not served")
 		}
