@@ -127,8 +127,8 @@ func (l *Live) Review(ctx context.Context, part engine.Part, req *engine.Request
 		return nil, err
 	}
 	l.ask.Do(func() { close(l.asked) })
-	now := l.current.Load()
-	d, err := now.parts[part].Review(ctx, l.complete(ctx, now, req), l.inventory(now))
+	now, inventory := l.inForce()
+	d, err := now.parts[part].Review(ctx, l.complete(ctx, now, req), inventory)
 	if err == nil {
 		l.tellExcused(req, d.Time, d.Excused)
 	}
@@ -164,20 +164,27 @@ func (l *Live) Patch(ctx context.Context, req *engine.Request) (*engine.Mutation
 	if err := l.Ready(); err != nil {
 		return nil, err
 	}
-	now := l.current.Load()
+	now, inventory := l.inForce()
 	req = l.complete(ctx, now, req)
-	m, err := now.set.Patch(ctx, req, l.inventory(now))
+	m, err := now.set.Patch(ctx, req, inventory)
 	if err == nil {
 		l.tellExcused(req, req.Time(), m.Excused)
 	}
 	return m, err
 }
 
-func (l *Live) inventory(now *loaded) *engine.Inventory {
-	if l.cfg.Inventory == nil {
-		return now.nothing
+// inForce returns the policies in force with an inventory that has what they read: of one
+// that was taken later, when others are in force, that may have been given up.
+func (l *Live) inForce() (*loaded, *engine.Inventory) {
+	for {
+		now := l.current.Load()
+		if l.cfg.Inventory == nil {
+			return now, now.nothing
+		}
+		if inventory := l.cfg.Inventory.Current(); l.current.Load() == now {
+			return now, inventory
+		}
 	}
-	return l.cfg.Inventory.Current()
 }
 
 // complete adds the time and the Namespace. Where that cannot be found out, it

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/controller"
@@ -98,6 +100,60 @@ func TestSwapKeepsInventories(t *testing.T) {
 		t.Errorf("kinds that come and go take away what is read: %q", got)
 	}
 	must(until(ctx, readyTimeout, unless(func() bool { return message(sets[1]) == "" })))
+}
+
+// A holdUp holds up who reads a namespace that there is not.
+type holdUp struct {
+	http.RoundTripper
+	asked, release chan struct{}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (h holdUp) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/api/v1/namespaces/nowhere" {
+		close(h.asked)
+		<-h.release
+	}
+	return h.RoundTripper.RoundTrip(r)
+}
+
+// TestSwapWhileARequestWaits swaps to policies that read something else, while a request
+// waits for its namespace: it is judged by the policies that it came in by, and by what
+// they read.
+func TestSwapWhileARequestWaits(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	before := reading("v1", "Service", "kubernetes")
+	g := keeping(ctx, t, before)
+	hold := holdUp{asked: make(chan struct{}), release: make(chan struct{})}
+	g.config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		hold.RoundTripper = next
+		return hold
+	})
+	namespaces := controller.NewNamespaces(controller.CacheConfig{Client: dynamic.NewForConfigOrDie(g.config)})
+	must(namespaces.Start(ctx))
+	g.live = controller.NewLive(controller.LiveConfig{Namespaces: namespaces, Inventory: g.inventory})
+	g.live.Swap(before)
+	must(until(ctx, readyTimeout, g.live.Ready))
+
+	req, err := engine.NewRequest([]byte(strings.Replace(orphan, "default", "nowhere", 1)), "nowhere")
+	must(err)
+	judged := make(chan *engine.Decision, 1)
+	go func() {
+		d, err := g.live.Review(ctx, engine.Whole, req)
+		must(err)
+		judged <- d
+	}()
+	select {
+	case <-hold.asked:
+	case <-judged:
+		t.Fatal("no namespace was asked for")
+	}
+	g.swap(ctx, reading("v1", "ServiceAccount", "default"))
+	close(hold.release)
+	if d := <-judged; d.Revision != before.Revision() || len(d.Errors) > 0 || len(d.Violations) > 0 || len(d.Evaluated) != 1 {
+		t.Errorf("a request that waited: %+v, want no violation", d)
+	}
 }
 
 // TestSwapWidensFirst holds that the API server is told of new policies before they
