@@ -135,6 +135,11 @@ type item struct {
 	done     func() // called when it has been reviewed
 }
 
+func (it *item) ref() engine.ObjectRef {
+	apiVersion, kind := it.kind.ToAPIVersionAndKind()
+	return engine.ObjectRef{APIVersion: apiVersion, Kind: kind, Namespace: it.id.Namespace, Name: it.id.Name}
+}
+
 // reviewAll lists and reviews at once, on all processors.
 func (a *auditor) reviewAll(ctx context.Context) {
 	items := make(chan item, pageSize)

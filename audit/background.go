@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/report"
 )
 
 // A Watched is a kind that policies in force match.
@@ -48,8 +48,15 @@ type BackgroundConfig struct {
 	// PublishEvery is how often changes are published: what changes many times in between
 	// is published once. If zero, five seconds.
 	PublishEvery time.Duration
-	// Idle waits as long as there is something more urgent to do. If nil, there never is.
-	Idle func(ctx context.Context)
+	// Memory is how many bytes an audit may take, as far as that can be told beforehand:
+	// for what is reviewed at a time, as [engine.Weight] has it, for what is known of
+	// objects, and for what was found. Objects too many are not known, and are counted in
+	// [Progress]; one that is too heavy is not judged, which is found of it as an error;
+	// of findings too many it is only told which policies are broken. If zero, 256 MiB.
+	Memory int64
+	// Busy reports whether there is something more urgent to do, which is waited for
+	// between two objects, though not for ever. If nil, there never is.
+	Busy func() bool
 	// Now is the clock. If nil, time.Now.
 	Now func() time.Time
 	// Log is told of what cannot be listed. If nil, nobody is.
@@ -72,6 +79,7 @@ type Publisher interface {
 type Background struct {
 	cfg    BackgroundConfig
 	lister lister
+	budget *budget
 	items  chan item
 
 	mu        sync.Mutex
@@ -88,6 +96,9 @@ type Progress struct {
 	// Unlisted are the kinds that could not be listed or watched, Pending those that
 	// have not been reviewed once.
 	Unlisted, Pending int
+	// Unkept are objects that there was no more memory for, and Cut those of which it is
+	// only known which policies they break.
+	Unkept, Cut int
 	// Finished is when all had been reviewed last, and Took how long that was from when
 	// it began. Both are zero before.
 	Finished time.Time
@@ -101,12 +112,13 @@ func NewBackground(cfg BackgroundConfig) (*Background, error) {
 	switch {
 	case cfg.Client == nil || cfg.Set == nil || cfg.Kinds == nil || cfg.Namespace == nil || cfg.Inventory == nil || cfg.Publisher == nil:
 		return nil, errors.New("audit: BackgroundConfig lacks Client, Set, Kinds, Namespace, Inventory or Publisher")
-	case cfg.Interval < 0 || cfg.PublishEvery < 0:
-		return nil, errors.New("audit: BackgroundConfig.Interval or PublishEvery is negative")
+	case cfg.Interval < 0 || cfg.PublishEvery < 0 || cfg.Memory < 0:
+		return nil, errors.New("audit: BackgroundConfig.Interval, PublishEvery or Memory is negative")
 	}
+	cfg.Memory = cmp.Or(cfg.Memory, defaultMemory)
 	cfg.Interval, cfg.PublishEvery = cmp.Or(cfg.Interval, time.Minute), cmp.Or(cfg.PublishEvery, 5*time.Second)
-	if cfg.Idle == nil {
-		cfg.Idle = func(context.Context) {}
+	if cfg.Busy == nil {
+		cfg.Busy = func() bool { return false }
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -114,20 +126,20 @@ func NewBackground(cfg BackgroundConfig) (*Background, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Background{cfg: cfg, lister: lister{client: cfg.Client}}, nil
+	return &Background{cfg: cfg, lister: lister{client: cfg.Client}, budget: newBudget(cfg.Memory / 2)}, nil
 }
 
 // Run reviews until ctx ends, and begins from nothing each time that it is called:
 // meanwhile somebody else may have been at it.
 func (b *Background) Run(ctx context.Context) {
 	b.mu.Lock()
-	b.followers, b.store, b.inventory = map[Kind]*follower{}, newStore(), b.cfg.Inventory()
+	b.followers, b.store, b.inventory = map[Kind]*follower{}, newStore(int(b.cfg.Memory/2)), b.cfg.Inventory()
 	b.progress = Progress{began: b.cfg.Now()}
 	b.items = make(chan item) // no buffer: an object is read when there is somebody to review it
 	b.mu.Unlock()
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	for range runtime.GOMAXPROCS(0) {
+	for range backgroundWorkers() {
 		workers.Go(func() { b.work(ctx) })
 	}
 	workers.Go(func() { b.publish(ctx) })
@@ -182,6 +194,11 @@ func (b *Background) lookAround(ctx context.Context) {
 	names := b.spaces()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.store.found.hasRoom() {
+		for _, f := range b.followers {
+			f.renew()
+		}
+	}
 	if inventory := b.cfg.Inventory(); inventory != b.inventory {
 		b.inventory = inventory
 		for _, f := range b.followers {
@@ -207,6 +224,7 @@ func (b *Background) spaces() []string {
 
 // work reviews what is listed and what changes.
 func (b *Background) work(ctx context.Context) {
+	lowerPriority()
 	for {
 		select {
 		case <-ctx.Done():
@@ -226,7 +244,8 @@ func (b *Background) review(ctx context.Context, it item) {
 	if known {
 		return
 	}
-	b.cfg.Idle(ctx)
+	b.makeWay(ctx)
+	release, fits := b.budget.take(ctx, it.object)
 	if ctx.Err() != nil {
 		return
 	}
@@ -234,7 +253,11 @@ func (b *Background) review(ctx context.Context, it item) {
 	v := reviewer{
 		set: b.cfg.Set(), namespace: func(string) *engine.Object { return ns }, inventory: b.cfg.Inventory(), claims: it.follower.claims(ctx, it.id), now: b.cfg.Now(),
 	}
-	found, ok := v.review(ctx, it.kind, it.object)
+	found, ok := report.Object{Ref: it.ref(), Err: b.budget.tooHeavy()}, true
+	if fits {
+		found, ok = v.review(ctx, it.kind, it.object)
+		release()
+	}
 	if ctx.Err() != nil {
 		return // it was not reviewed to the end
 	}
@@ -363,7 +386,10 @@ func (b *Background) Progress() Progress {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.progress
-	p.Objects, p.Pending = b.store.size, b.pending()
+	p.Objects, p.Pending, p.Cut = b.store.size, b.pending(), b.store.found.cut
+	for _, n := range b.store.unkept {
+		p.Unkept += n
+	}
 	for _, f := range b.followers {
 		if f.failure != nil {
 			p.Unlisted++

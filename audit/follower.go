@@ -122,6 +122,7 @@ func (f *follower) note(ctx context.Context, err error) {
 func (f *follower) list(ctx context.Context) (version string, err error) {
 	f.b.mu.Lock()
 	kind, pass := f.watched.Kind, f.pass
+	delete(f.b.store.unkept, kind)
 	f.b.mu.Unlock()
 	seen := seen{}
 	version, err = f.review(ctx, &f.b.lister, kind, pass, seen)

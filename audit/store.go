@@ -50,6 +50,9 @@ type seen map[key]bool
 type store struct {
 	spaces map[string]*space
 	size   int // of all
+	limit  int // of size
+	found  hoard
+	unkept map[Kind]int // objects that came when there was no more room
 }
 
 // A space is one namespace; that of the name "" has what is in none.
@@ -74,7 +77,10 @@ type entry struct {
 	found   *Finding // nil if there is nothing to tell
 }
 
-func newStore() store { return store{spaces: map[string]*space{}} }
+// newStore returns a store that takes about so many bytes at most.
+func newStore(memory int) store {
+	return store{spaces: map[string]*space{}, limit: memory / 4 * 3 / perKnown, found: newHoard(memory / 4), unkept: map[Kind]int{}}
+}
 
 // refresh reports whether an object is known in that version, as judged in that pass.
 func (s *store) refresh(it item) bool {
@@ -98,8 +104,12 @@ func (s *store) find(kind Kind, id identity) *entry {
 	return nil
 }
 
-// put keeps what was found of an object.
+// put keeps what was found of an object, unless there is no more room for it.
 func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) {
+	if s.size >= s.limit && s.find(it.kind, it.id) == nil {
+		s.unkept[it.kind]++
+		return
+	}
 	sp := s.spaces[it.id.Namespace]
 	if sp == nil {
 		sp = &space{objects: map[place]*entry{}, namespace: ns, changed: true}
@@ -116,8 +126,12 @@ func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) 
 	if len(o.Violations)+len(o.Errors)+len(o.Excused) > 0 || o.Err != nil {
 		e.found = &Finding{Ref: o.Ref, Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now}
 	}
+	s.found.take(e.found)
+	s.found.drop(before.found)
 	if before.asked == e.asked && isSame(before.found, e.found) {
-		e.found = before.found // so that Since stays
+		if e.found != nil {
+			e.found.Since = before.found.Since
+		}
 	} else {
 		sp.changed = true
 	}
@@ -145,6 +159,7 @@ func (s *store) remove(kind Kind, id identity) {
 	if sp == nil || sp.objects[place{kind, id.Name}] == nil {
 		return
 	}
+	s.found.drop(sp.objects[place{kind, id.Name}].found)
 	delete(sp.objects, place{kind, id.Name})
 	sp.changed = true
 	s.size--
@@ -162,7 +177,10 @@ func (s *store) keep(kind Kind, seen seen) {
 }
 
 // forget forgets a kind.
-func (s *store) forget(kind Kind) { s.keep(kind, nil) }
+func (s *store) forget(kind Kind) {
+	s.keep(kind, nil)
+	delete(s.unkept, kind)
+}
 
 // outdate has the objects of a kind in a namespace judged anew.
 func (s *store) outdate(kind Kind, namespace string) {

@@ -94,6 +94,11 @@ func serveControllerRuntime(b *testing.B, certificate getCertificate, handler ht
 
 // serveLintel serves a set of policies the way that `lintel serve` does.
 func serveLintel(b *testing.B, certificate getCertificate, set *engine.Set, log *zap.Logger) string {
+	_, address := serveHandler(b, certificate, set, log)
+	return address
+}
+
+func serveHandler(b *testing.B, certificate getCertificate, set *engine.Set, log *zap.Logger) (*webhook.Handler, string) {
 	registry := prometheus.NewRegistry()
 	handler, err := webhook.New(webhook.Config{Decider: decider(b, set), Log: log, Metrics: registry})
 	if err != nil {
@@ -106,7 +111,7 @@ func serveLintel(b *testing.B, certificate getCertificate, set *engine.Set, log 
 	}
 	server.Register(path, handler)
 	start(b, server)
-	return listener.Addr().String()
+	return handler, listener.Addr().String()
 }
 
 // decider decides as controller.Live does, without a cluster to watch.

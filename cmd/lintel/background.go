@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -19,9 +20,24 @@ import (
 // objects each, and a report each.
 const auditQPS = 20
 
-// newBackground makes what reviews all that is in the cluster, for whoever leads. Its
-// requests go by a client of their own, so that nothing waits for them.
-func (g *gate) newBackground(handler *webhook.Handler) error {
+// minAuditMemory is enough for small clusters, and for objects of some size.
+const minAuditMemory = 16 << 20
+
+// auditLimit is how many bytes an audit may take.
+func (c *serveCommand) auditLimit() (int64, error) {
+	limit, err := resource.ParseQuantity(c.auditMemory)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("--audit-memory %q: no quantity such as 256Mi", c.auditMemory)
+	case limit.Value() < minAuditMemory:
+		return 0, fmt.Errorf("--audit-memory %s: less than 16Mi is too little for an audit", c.auditMemory)
+	}
+	return limit.Value(), nil
+}
+
+// newBackground makes what reviews all that is in the cluster, for whoever leads, in so
+// many bytes. Its requests go by a client of their own, so that nothing waits for them.
+func (g *gate) newBackground(handler *webhook.Handler, limit int64) error {
 	config := rest.CopyConfig(g.config)
 	config.QPS, config.Burst = auditQPS, 2*auditQPS
 	client, err := kubernetes.NewForConfig(config)
@@ -35,7 +51,7 @@ func (g *gate) newBackground(handler *webhook.Handler) error {
 			ns, _ := g.namespaces.Get(ctx, name) // without it, policies that go by it could not decide, and say so
 			return ns
 		},
-		Idle: func(ctx context.Context) { letDecide(ctx, handler) },
+		Memory: limit, Busy: func() bool { return handler.Running() > 0 },
 		Publisher: &audit.Reports{
 			Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
 			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds,
@@ -71,19 +87,6 @@ func (g *gate) auditKinds(set *engine.Set) []audit.Watched {
 	return watched
 }
 
-// How an audit makes way: between two objects it waits until no request is being
-// decided, but not for ever, since on a busy cluster one always is.
-const (
-	makeWayFor  = 100 * time.Millisecond
-	makeWayStep = time.Millisecond
-)
-
-func letDecide(ctx context.Context, handler *webhook.Handler) {
-	for end := time.Now().Add(makeWayFor); handler.Running() > 0 && ctx.Err() == nil && time.Now().Before(end); {
-		time.Sleep(makeWayStep)
-	}
-}
-
 // registerAudit registers the metrics of an audit.
 func (g *gate) registerAudit() error {
 	gauge := func(name, help string, of func(audit.Progress) float64) prometheus.Collector {
@@ -93,6 +96,8 @@ func (g *gate) registerAudit() error {
 		gauge("objects", "Objects that the audit of this replica knows; 0 where another leads.", func(p audit.Progress) float64 { return float64(p.Objects) }),
 		gauge("reviews", "How many objects it has reviewed since it leads.", func(p audit.Progress) float64 { return float64(p.Reviews) }),
 		gauge("unlisted_kinds", "Kinds that policies match and that it may not list or watch.", func(p audit.Progress) float64 { return float64(p.Unlisted) }),
+		gauge("unkept_objects", "Objects that there was no more memory for, so that no report has them.", func(p audit.Progress) float64 { return float64(p.Unkept) }),
+		gauge("cut_objects", "Objects of which reports say no more than which policies they break, for lack of memory.", func(p audit.Progress) float64 { return float64(p.Cut) }),
 		gauge("finished_seconds", "When all had been reviewed last, in seconds since 1970; 0 before.", func(p audit.Progress) float64 {
 			if p.Finished.IsZero() {
 				return 0

@@ -286,7 +286,11 @@ func (c *serveCommand) serve(ctx context.Context, g *gate) error {
 		return errors.Join(err, listener.Close())
 	}
 	if c.audit {
-		if err := g.newBackground(handler); err != nil {
+		limit, err := c.auditLimit()
+		if err == nil {
+			err = g.newBackground(handler, limit)
+		}
+		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
 	}

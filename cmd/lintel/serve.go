@@ -36,6 +36,7 @@ type serveCommand struct {
 	lameDuck       time.Duration
 	logLevel       string
 	audit          bool
+	auditMemory    string
 	events         bool
 	record         string
 	recordLimit    string
@@ -108,6 +109,7 @@ func (c *serveCommand) addFlags(cmd *cobra.Command) {
 	flags.DurationVar(&c.lameDuck, "lame-duck", 0, "`time` to go on serving for after being told to end; if not given, 10s with --service, else 1s")
 	flags.StringVar(&c.logLevel, "log-level", "info", "what is logged, by `level`: info or debug")
 	flags.BoolVar(&c.audit, "audit", false, "review what is in the cluster already, and keep reports of openreports.io of it; only with --service and \"-p cluster\"")
+	flags.StringVar(&c.auditMemory, "audit-memory", "256Mi", "`bytes` that the audit may take: what there is no room for is left out, and counted in the metrics; such as 256Mi")
 	flags.BoolVar(&c.events, "events", true, "write Events about what is denied, on what made it or else on the object; --events=false for none")
 	flags.StringVar(&c.record, "record", "", "`file` or folder to record reviews in, without credentials, for lintel replay; empty for none")
 	flags.StringVar(&c.recordLimit, "record-limit", "256Mi", "`bytes` of recorded reviews to keep, the latest; such as 256Mi")
@@ -163,12 +165,17 @@ func (c *serveCommand) settle() (mode, error) {
 	switch {
 	case c.audit && (m != byService || !slices.Contains(c.policies, fromCluster)):
 		return 0, errors.New("--audit is for replicas in a cluster: it needs --service, and the policies of the cluster")
+	case !c.audit && c.changed("audit-memory"):
+		return 0, errors.New("--audit-memory is given without --audit")
 	case !c.changed("lame-duck") && m == byService:
 		c.lameDuck = 10 * time.Second
 	case !c.changed("lame-duck"):
 		c.lameDuck = time.Second
 	case c.lameDuck < 0 || c.lameDuck > maxLameDuck:
 		return 0, fmt.Errorf("--lame-duck %s: not between 0 and %s", c.lameDuck, maxLameDuck)
+	}
+	if _, err := c.auditLimit(); err != nil {
+		return 0, err
 	}
 	for flag, address := range map[string]string{"address": c.address, "metrics-address": c.metricsAddress, "probe-address": c.probeAddress} {
 		if _, _, err := net.SplitHostPort(address); err != nil && (address != "" || flag == "address") {

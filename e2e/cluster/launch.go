@@ -104,7 +104,7 @@ func (c *Cluster) args(name Component) []string {
 // etcdArgs are the flags of etcd. It has one member, so the port for others is
 // any that is free.
 func (c *Cluster) etcdArgs() []string {
-	url := "https://" + hostPort(c.ports[Etcd])
+	url := c.etcdURL()
 	return []string{
 		"--data-dir=" + c.path("etcd"),
 		"--listen-client-urls=" + url,

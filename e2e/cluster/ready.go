@@ -26,16 +26,25 @@ func (c *Cluster) ready(name Component) func(context.Context) error {
 	}
 }
 
-// etcdReady asks etcd itself, with the API server's credentials.
+// etcdReady asks etcd itself.
 func (c *Cluster) etcdReady(ctx context.Context) error {
+	client, err := c.etcdClient()
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	return request(ctx, client, http.MethodGet, c.etcdURL()+"/readyz", nil)
+}
+
+func (c *Cluster) etcdURL() string { return "https://" + hostPort(c.ports[Etcd]) }
+
+// etcdClient returns a client of etcd with the API server's credentials.
+func (c *Cluster) etcdClient() (*http.Client, error) {
 	cert, err := tls.LoadX509KeyPair(c.path("etcd-client.crt"), c.path("etcd-client.key"))
 	if err != nil {
-		return fmt.Errorf("load etcd's credentials: %w", err)
+		return nil, fmt.Errorf("load etcd's credentials: %w", err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.pki.ca.pool(), Certificates: []tls.Certificate{cert}}}
-	defer transport.CloseIdleConnections()
-	url := "https://" + hostPort(c.ports[Etcd]) + "/readyz"
-	return request(ctx, &http.Client{Transport: transport}, http.MethodGet, url, nil)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.pki.ca.pool(), Certificates: []tls.Certificate{cert}}}}, nil
 }
 
 // awaitServiceAccount waits until pods can be created in a namespace: each
