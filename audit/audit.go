@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
@@ -52,7 +53,7 @@ func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 	if cfg.Now.IsZero() {
 		cfg.Now = time.Now()
 	}
-	a := &auditor{Config: cfg, lister: lister{cfg.Client, cfg.Namespace}, reviewer: reviewer{set: cfg.Set, labels: cfg.Labels, now: cfg.Now}}
+	a := &auditor{Config: cfg, lister: lister{cfg.Client, cfg.Namespace}, reviewer: reviewer{set: cfg.Set, labels: cfg.Labels, now: cfg.Now}, shared: newSharer()}
 	a.report = &report.Report{Revision: cfg.Set.Revision(), GroupedBy: append([]string{}, cfg.Labels...), Time: cfg.Now}
 	if err := a.readNamespaces(ctx); err != nil {
 		return nil, err
@@ -75,6 +76,7 @@ type auditor struct {
 	reviewer
 	mu     sync.Mutex
 	report *report.Report
+	shared sharer
 }
 
 // namespaceKind is that of Namespaces, which every run reads.
@@ -140,13 +142,20 @@ func (it *item) ref() engine.ObjectRef {
 	return engine.ObjectRef{APIVersion: apiVersion, Kind: kind, Namespace: it.id.Namespace, Name: it.id.Name}
 }
 
+// maxWaiting is how many bytes of objects may wait to be reviewed, so that there is
+// something to do until the next page comes: a page of objects of usual size.
+const maxWaiting = 8 << 20
+
 // reviewAll lists and reviews at once, on all processors.
 func (a *auditor) reviewAll(ctx context.Context) {
 	items := make(chan item, pageSize)
+	waiting := semaphore.NewWeighted(maxWaiting)
+	room := func(it item) int64 { return min(int64(len(it.object)), maxWaiting) }
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for it := range items {
+				waiting.Release(room(it))
 				a.one(ctx, it)
 			}
 		})
@@ -155,7 +164,12 @@ func (a *auditor) reviewAll(ctx context.Context) {
 		if a.Namespace != "" && !kind.Namespaced {
 			continue
 		}
-		_, err := a.lister.list(ctx, kind, func(object []byte) { items <- item{kind: kind, object: object} })
+		_, err := a.lister.list(ctx, kind, func(object []byte) {
+			it := item{kind: kind, object: object}
+			if waiting.Acquire(ctx, room(it)) == nil {
+				items <- it
+			}
+		})
 		if err != nil && ctx.Err() == nil {
 			a.fail(report.Error{Message: err.Error()})
 		}
@@ -180,6 +194,7 @@ func (a *auditor) one(ctx context.Context, it item) {
 		return
 	}
 	a.mu.Lock()
+	a.shared.take(&found)
 	a.report.Objects = append(a.report.Objects, found)
 	a.mu.Unlock()
 	if a.Reviewed != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 	"k8s.io/client-go/rest"
 
 	"github.com/lintel-policy/lintel/engine"
@@ -63,6 +64,10 @@ type BackgroundConfig struct {
 	Log *zap.Logger
 }
 
+// maxListing is how many kinds are listed at a time: while one is being waited for,
+// objects of the other are reviewed.
+const maxListing = 2
+
 // A Publisher is told of what a [Background] finds.
 type Publisher interface {
 	// Publish is called when what is known of a namespace has changed, and not before all
@@ -80,7 +85,10 @@ type Background struct {
 	cfg    BackgroundConfig
 	lister lister
 	budget *budget
-	items  chan item
+	// listing bounds how many kinds are listed at a time: of each, the connection holds
+	// some megabytes that wait to be read.
+	listing *semaphore.Weighted
+	items   chan item
 
 	mu        sync.Mutex
 	followers map[Kind]*follower
@@ -126,7 +134,7 @@ func NewBackground(cfg BackgroundConfig) (*Background, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
-	return &Background{cfg: cfg, lister: lister{client: cfg.Client}, budget: newBudget(cfg.Memory / 2)}, nil
+	return &Background{cfg: cfg, lister: lister{client: cfg.Client}, budget: newBudget(cfg.Memory / 2), listing: semaphore.NewWeighted(maxListing)}, nil
 }
 
 // Run reviews until ctx ends, and begins from nothing each time that it is called:
@@ -194,7 +202,7 @@ func (b *Background) lookAround(ctx context.Context) {
 	names := b.spaces()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.store.found.hasRoom() {
+	if b.store.hasRoom() {
 		for _, f := range b.followers {
 			f.renew()
 		}
@@ -387,9 +395,7 @@ func (b *Background) Progress() Progress {
 	defer b.mu.Unlock()
 	p := b.progress
 	p.Objects, p.Pending, p.Cut = b.store.size, b.pending(), b.store.found.cut
-	for _, n := range b.store.unkept {
-		p.Unkept += n
-	}
+	p.Unkept = b.store.leftOut()
 	for _, f := range b.followers {
 		if f.failure != nil {
 			p.Unlisted++

@@ -32,12 +32,12 @@ type picture struct {
 
 // paint runs a Background over the ConfigMaps of the API server as long as the test
 // runs. It knows one namespace, and objects of others cannot be judged.
-func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace string) *picture {
+func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace string, adjust ...func(*audit.BackgroundConfig)) *picture {
 	t.Helper()
 	p := &picture{changed: make(chan struct{}, 1), set: set, namespaces: map[string]*engine.Object{}, spaces: map[string]audit.Space{}}
 	p.label(t, namespace, `{}`)
 	var err error
-	p.Background, err = audit.NewBackground(audit.BackgroundConfig{
+	cfg := audit.BackgroundConfig{
 		Client: client.CoreV1().RESTClient(), Changed: p.changed, Interval: 500 * time.Millisecond, PublishEvery: 100 * time.Millisecond,
 		Set: func() *engine.Set {
 			p.mu.Lock()
@@ -54,7 +54,11 @@ func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace
 		},
 		Inventory: func() *engine.Inventory { return nil },
 		Publisher: p,
-	})
+	}
+	for _, a := range adjust {
+		a(&cfg)
+	}
+	p.Background, err = audit.NewBackground(cfg)
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})

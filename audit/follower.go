@@ -150,6 +150,10 @@ func (f *follower) listIn(ctx context.Context, namespace string) error {
 
 // review lists objects and waits until all have been reviewed.
 func (f *follower) review(ctx context.Context, l *lister, kind Kind, pass int, seen seen) (string, error) {
+	if f.b.listing.Acquire(ctx, 1) != nil {
+		return "", ctx.Err()
+	}
+	defer f.b.listing.Release(1)
 	var reviews sync.WaitGroup
 	defer reviews.Wait()
 	return l.list(ctx, kind, func(object []byte) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/semaphore"
 
@@ -53,7 +52,7 @@ func (b *budget) tooHeavy() error {
 type hoard struct {
 	limit  int // of size, in bytes
 	size   int
-	lists  map[string]*list
+	lists  map[digest]*list
 	places map[*report.Violation]*list // by where they begin
 	// cut is how many findings have lost their texts.
 	cut int
@@ -61,7 +60,7 @@ type hoard struct {
 
 // A list is what was found of some objects.
 type list struct {
-	key        string
+	key        digest
 	violations []report.Violation
 	uses       int
 	size       int  // in bytes, 0 for one that is always kept
@@ -69,7 +68,7 @@ type list struct {
 }
 
 func newHoard(limit int) hoard {
-	return hoard{limit: limit, lists: map[string]*list{}, places: map[*report.Violation]*list{}}
+	return hoard{limit: limit, lists: map[digest]*list{}, places: map[*report.Violation]*list{}}
 }
 
 // take has a finding use the list that is there already, if there is one. Where there is
@@ -114,27 +113,12 @@ func (h *hoard) hasRoom() bool { return h.cut > 0 && h.size < h.limit/4*3 }
 
 // find returns the list of violations, a new one that nobody uses if there is none.
 func (h *hoard) find(violations []report.Violation) *list {
-	key := keyOf(violations)
+	key, length := digestOf(violations)
 	if l := h.lists[key]; l != nil {
 		return l
 	}
 	const perList, perViolation = 200, 350 // beside their texts
-	l := &list{key: key, violations: violations, size: perList + perViolation*len(violations) + 2*len(key)}
-	for i := range violations {
-		l.size += len(violations[i].Fix) + len(violations[i].Details)
-	}
-	return l
-}
-
-// keyOf returns the same text for lists that say the same, and for no others.
-func keyOf(violations []report.Violation) string {
-	var key strings.Builder
-	for i := range violations {
-		v := &violations[i]
-		fmt.Fprintf(&key, "%q %q %q %q %q %q %q %q %t %t %d\n",
-			v.Policy, v.Enforcement, v.Severity, v.Message, v.Path.String(), v.Subject, v.Fix, v.Details, v.Existing, v.Controlled, v.DeniedFrom.UnixNano())
-	}
-	return key.String()
+	return &list{key: key, violations: violations, size: perList + perViolation*len(violations) + length}
 }
 
 // leftOut is what is said of a violation whose texts are left out.

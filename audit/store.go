@@ -82,6 +82,20 @@ func newStore(memory int) store {
 	return store{spaces: map[string]*space{}, limit: memory / 4 * 3 / perKnown, found: newHoard(memory / 4), unkept: map[Kind]int{}}
 }
 
+// leftOut is how many objects there was no room for.
+func (s *store) leftOut() int {
+	n := 0
+	for _, of := range s.unkept {
+		n += of
+	}
+	return n
+}
+
+// hasRoom reports whether something was left out for which there is room now.
+func (s *store) hasRoom() bool {
+	return s.found.hasRoom() || s.leftOut() > 0 && s.size < s.limit/4*3
+}
+
 // refresh reports whether an object is known in that version, as judged in that pass.
 func (s *store) refresh(it item) bool {
 	e := s.find(it.kind, it.id)

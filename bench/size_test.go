@@ -41,6 +41,13 @@ func BenchmarkAuditSize(b *testing.B) {
 	defineReports(b, c)
 	dir := b.TempDir()
 	writePolicies(b, dir, auditedPolicies)
+	alone := b.TempDir() // those that read no inventory, of which the command keeps all
+	writePolicies(b, alone, auditedPolicies)
+	readers, err := filepath.Glob(filepath.Join(alone, "topology-spread-*"))
+	mustBench(b, err)
+	for _, reader := range readers {
+		mustBench(b, os.RemoveAll(reader))
+	}
 	binary := filepath.Join(b.TempDir(), "lintel")
 	out, err := exec.CommandContext(b.Context(), "go", "build", "-o", binary, "../cmd/lintel").CombinedOutput()
 	if err != nil {
@@ -55,7 +62,10 @@ func BenchmarkAuditSize(b *testing.B) {
 		if objects == memoryObjects {
 			b.ReportMetric(float64(s.Peak)/memoryGoal, "of-goal-memory")
 		}
-		b.ReportMetric(float64(peakOf(b, binary, "audit", "--kubeconfig", c.Kubeconfig(), "-p", dir))/(1<<20), "MiB-peak-command")
+		if objects == auditedObjects {
+			b.ReportMetric(float64(peakOf(b, binary, "audit", "--kubeconfig", c.Kubeconfig(), "-p", dir))/(1<<20), "MiB-peak-command")
+		}
+		b.ReportMetric(float64(peakOf(b, binary, "audit", "--kubeconfig", c.Kubeconfig(), "-p", alone))/(1<<20), "MiB-peak-command-alone")
 	}
 	reports(b, c, objects)
 }
@@ -64,6 +74,7 @@ func BenchmarkAuditSize(b *testing.B) {
 func audited(b *testing.B, c *cluster.Cluster, cfg auditorConfig) state {
 	b.Helper()
 	a := newAuditor(b, cfg, "GOGC=300", "GOMEMLIMIT=921MiB")
+	b.ReportMetric(float64(a.do(b, tellState).Held)/(1<<20), "MiB-held-before")
 	a.do(b, beginAudit)
 	for a.do(b, tellProgress).Progress.Finished.IsZero() {
 		time.Sleep(100 * time.Millisecond)

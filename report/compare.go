@@ -27,6 +27,9 @@ type Comparison struct {
 func (b *Baseline) Compare(r *Report) {
 	c := &Comparison{kept: map[finding]int{}}
 	left := maps.Clone(b.counts)
+	for i := range r.Objects { // what is marked is of one object
+		r.Objects[i].Violations = slices.Clone(r.Objects[i].Violations)
+	}
 	take := func(v *Violation, had, is finding) {
 		left[had]--
 		c.kept[is]++

@@ -63,7 +63,8 @@ type Policy struct {
 	HelpURI     string // of its page; may be empty
 }
 
-// An Object is what was found of one object.
+// An Object is what was found of one object. Its lists may be those of other objects of
+// which the same was found.
 type Object struct {
 	Ref        engine.ObjectRef
 	Source     Source // where the object begins
