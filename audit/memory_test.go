@@ -98,3 +98,22 @@ func TestStoreForgets(t *testing.T) {
 		t.Errorf("something is left: %s\n%+v", diff, s)
 	}
 }
+
+// TestShares tells of all namespaces anew where the room is shared by so many more that
+// each report has less, and of no others where it has not.
+func TestShares(t *testing.T) {
+	t.Parallel()
+	s := newStore(1 << 20)
+	put := func(namespace int) {
+		id := identity{Namespace: fmt.Sprint(namespace), Name: "a", ResourceVersion: "1"}
+		s.put(item{kind: Kind{Resource: "a", Namespaced: true}, id: id}, nil, report.Object{Violations: breaks("a", "b").Violations}, time.Time{})
+	}
+	for i, step := range []struct{ from, to, want int }{{0, 2, 2}, {2, 3, 1}, {3, 10, 10}, {10, 200, 200}, {200, 210, 10}} {
+		for n := step.from; n < step.to; n++ {
+			put(n)
+		}
+		if got := len(s.takeChanged()); got != step.want {
+			t.Errorf("step %d: %d namespaces are told of, want %d", i, got, step.want)
+		}
+	}
+}

@@ -24,12 +24,18 @@ const reportName = "lintel"
 const managedBy = "app.kubernetes.io/managed-by"
 
 const (
-	// allReports is how large all reports may be together, in bytes of their JSON:
-	// where many namespaces have findings, each report is cut shorter.
-	allReports = 1 << 20
+	// allReports is how large all reports may be together, in bytes of their JSON, so
+	// that with what the API server adds it is less than a megabyte: where many
+	// namespaces have findings, each report is cut shorter.
+	allReports = 960 << 10
 	// minReport is what each may have all the same, which is some twenty results.
 	minReport = 8 << 10
 )
+
+// reportLimit is how large a report may be where so many namespaces have findings.
+func reportLimit(spaces int) int {
+	return min(maxReport, max(minReport, allReports/max(1, spaces)))
+}
 
 // reportHead is what of a report is kept free for all but its results.
 const reportHead = 2 << 10
@@ -93,7 +99,7 @@ func (r *Reports) report(ctx context.Context, space Space) (*openreports.Report,
 	report.Name, report.Namespace = reportName, space.Namespace
 	report.Labels = map[string]string{managedBy: source}
 	report.Results, report.Summary = newResults(space, policies)
-	report.Results = cut(report.Results, min(maxReport, max(minReport, allReports/max(1, space.Spaces)))-reportHead)
+	report.Results = cut(report.Results, reportLimit(space.Spaces)-reportHead)
 	if r.Owner != nil {
 		owner, err := r.Owner(ctx)
 		if err != nil {

@@ -52,6 +52,7 @@ type store struct {
 	size   int // of all
 	limit  int // of size
 	found  hoard
+	told   int          // in how many namespaces there were findings when that was last told
 	unkept map[Kind]int // objects that came when there was no more room
 }
 
@@ -228,11 +229,18 @@ func (s *store) mark(namespace string) {
 	s.spaces[namespace].changed = true
 }
 
-// takeChanged returns what has changed since it was last called. A namespace in which
-// nothing is left is forgotten with that.
+// takeChanged returns what has changed since it was last called, which is all where
+// reports may be of another size now. A namespace in which nothing is left is forgotten
+// with that.
 func (s *store) takeChanged() []Space {
 	var changed []Space
 	spaces := s.withFindings()
+	if reportLimit(spaces) != reportLimit(s.told) {
+		for _, sp := range s.spaces {
+			sp.changed = true
+		}
+	}
+	s.told = spaces
 	for _, name := range s.names() {
 		if sp := s.spaces[name]; sp.changed {
 			sp.changed = false
