@@ -139,7 +139,8 @@ func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) 
 	}
 	e := entry{version: it.id.ResourceVersion, pass: it.pass, asked: len(o.Asked)}
 	if len(o.Violations)+len(o.Errors)+len(o.Excused) > 0 || o.Err != nil {
-		e.found = &Finding{Ref: o.Ref, Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now}
+		// The names are those that the store has anyway.
+		e.found = &Finding{Ref: it.ref(), Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now}
 	}
 	s.found.take(e.found)
 	s.found.drop(before.found)
