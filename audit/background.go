@@ -50,6 +50,8 @@ type BackgroundConfig struct {
 	PublishEvery time.Duration
 	// Idle waits as long as there is something more urgent to do. If nil, there never is.
 	Idle func(ctx context.Context)
+	// Gate is what somebody may have opened. If nil, nobody can.
+	Gate Gate
 	// Now is the clock. If nil, time.Now.
 	Now func() time.Time
 	// Log is told of what cannot be listed. If nil, nobody is.
@@ -79,6 +81,7 @@ type Background struct {
 	store     store
 	inventory *engine.Inventory // that was last gone by at an interval
 	progress  Progress
+	opened    []Window // the times that the gate was open, as last gone by
 }
 
 // Progress says how far a [Background] is.
@@ -88,6 +91,11 @@ type Progress struct {
 	// Unlisted are the kinds that could not be listed or watched, Pending those that
 	// have not been reviewed once.
 	Unlisted, Pending int
+	// Errors counts policies that could not decide about an object, and objects that
+	// could not be judged at all.
+	Errors int
+	// Unpublished are the namespaces of which something else is known than was published.
+	Unpublished int
 	// Finished is when all had been reviewed last, and Took how long that was from when
 	// it began. Both are zero before.
 	Finished time.Time
@@ -123,6 +131,7 @@ func (b *Background) Run(ctx context.Context) {
 	b.mu.Lock()
 	b.followers, b.store, b.inventory = map[Kind]*follower{}, newStore(), b.cfg.Inventory()
 	b.progress = Progress{began: b.cfg.Now()}
+	b.opened = nil
 	b.items = make(chan item) // no buffer: an object is read when there is somebody to review it
 	b.mu.Unlock()
 	var workers sync.WaitGroup
@@ -234,10 +243,11 @@ func (b *Background) review(ctx context.Context, it item) {
 	v := reviewer{
 		set: b.cfg.Set(), namespace: func(string) *engine.Object { return ns }, inventory: b.cfg.Inventory(), claims: it.follower.claims(ctx, it.id), now: b.cfg.Now(),
 	}
-	found, ok := v.review(ctx, it.kind, it.object)
+	reviewed, ok := v.review(ctx, it.kind, it.object)
 	if ctx.Err() != nil {
 		return // it was not reviewed to the end
 	}
+	found := newFinding(&reviewed, it.object, v.now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.progress.Reviews++
@@ -245,7 +255,7 @@ func (b *Background) review(ctx context.Context, it item) {
 		b.store.remove(it.kind, it.id)
 		return
 	}
-	b.store.put(it, ns, found, v.now)
+	b.store.put(it, ns, len(reviewed.Asked), found)
 }
 
 func (b *Background) namespaceOf(ctx context.Context, name string) *engine.Object {
@@ -260,9 +270,10 @@ func (b *Background) publish(ctx context.Context) {
 	tick := time.NewTicker(b.cfg.PublishEvery)
 	defer tick.Stop()
 	var checked time.Time
+	var asked Window
 	said := ""
 	for {
-		err := b.publishOnce(ctx, &checked)
+		err := errors.Join(b.publishOnce(ctx, &checked), b.tellOpened(ctx, &asked))
 		if err == nil {
 			said = ""
 		} else if ctx.Err() == nil && err.Error() != said {
@@ -283,6 +294,7 @@ func (b *Background) publishOnce(ctx context.Context, checked *time.Time) error 
 	if b.Progress().Pending > 0 {
 		return nil
 	}
+	b.noteOpened()
 	var errs []error
 	if now := b.cfg.Now(); now.Sub(*checked) >= b.cfg.Interval {
 		foreign, err := b.cfg.Publisher.Foreign(ctx)
@@ -322,7 +334,13 @@ func (b *Background) changedSpaces() []Space {
 	if b.pending() > 0 || len(b.followers) == 0 {
 		return nil
 	}
-	return b.store.takeChanged()
+	changed := b.store.takeChanged()
+	for _, space := range changed {
+		for i := range space.Findings {
+			space.Findings[i].Opened = lastOf(b.opened, &space.Findings[i])
+		}
+	}
+	return changed
 }
 
 // pending returns how many kinds have not been reviewed once. b is locked.
@@ -339,7 +357,7 @@ func (b *Background) pending() int {
 // finish notes that all has been reviewed, if it has. b is locked.
 func (b *Background) finish() {
 	for _, f := range b.followers {
-		if f.listed != f.pass && f.failure == nil {
+		if !f.isComplete() && f.failure == nil {
 			return
 		}
 	}
@@ -363,7 +381,12 @@ func (b *Background) Progress() Progress {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.progress
-	p.Objects, p.Pending = b.store.size, b.pending()
+	p.Objects, p.Pending, p.Errors = b.store.size, b.pending(), b.store.errors
+	for _, sp := range b.store.spaces {
+		if sp.changed {
+			p.Unpublished++
+		}
+	}
 	for _, f := range b.followers {
 		if f.failure != nil {
 			p.Unlisted++

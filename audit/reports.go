@@ -90,6 +90,9 @@ func (f *Finding) results(policies map[string]engine.Info) []openreports.ReportR
 		if len(v.Path) > 0 {
 			r.Properties["path"] = v.Path.String()
 		}
+		if !f.Opened.From.IsZero() {
+			r.Properties["openedGate"] = f.Opened.String()
+		}
 		if v.Subject != "" {
 			r.Properties["subject"] = engine.Printable(v.Subject)
 		}

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/report"
 )
@@ -23,6 +26,27 @@ type Finding struct {
 	Err error
 	// Since is when this was found first.
 	Since time.Time
+	// UID is the object's, and Owner the controller that it says it belongs to; nil
+	// without one.
+	UID   types.UID
+	Owner *metav1.OwnerReference
+	// Times are when it was made and changed, as far as the API server keeps that.
+	Times []time.Time
+	// Opened is the last time that the gate was open in which it was made or changed;
+	// none if it was not.
+	Opened Window
+}
+
+// newFinding returns what there is to tell of an object, nil if there is nothing.
+func newFinding(o *report.Object, object []byte, now time.Time) *Finding {
+	if len(o.Violations)+len(o.Errors)+len(o.Excused) == 0 && o.Err == nil {
+		return nil
+	}
+	s := stampsOf(object)
+	return &Finding{
+		Ref: o.Ref, Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now,
+		UID: s.uid, Owner: s.owner, Times: s.times,
+	}
 }
 
 // A Space is what is known of a namespace.
@@ -49,7 +73,9 @@ type seen map[key]bool
 // which takes little room.
 type store struct {
 	spaces map[string]*space
-	size   int // of all
+	size   int            // of all
+	counts map[series]int // of violations; none is 0
+	errors int            // of policies that could not decide, and of objects that could not be judged
 }
 
 // A space is one namespace; that of the name "" has what is in none.
@@ -74,7 +100,7 @@ type entry struct {
 	found   *Finding // nil if there is nothing to tell
 }
 
-func newStore() store { return store{spaces: map[string]*space{}} }
+func newStore() store { return store{spaces: map[string]*space{}, counts: map[series]int{}} }
 
 // refresh reports whether an object is known in that version, as judged in that pass.
 func (s *store) refresh(it item) bool {
@@ -98,8 +124,8 @@ func (s *store) find(kind Kind, id identity) *entry {
 	return nil
 }
 
-// put keeps what was found of an object.
-func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) {
+// put keeps what was found of an object, about which so many policies were asked.
+func (s *store) put(it item, ns *engine.Object, asked int, found *Finding) {
 	sp := s.spaces[it.id.Namespace]
 	if sp == nil {
 		sp = &space{objects: map[place]*entry{}, namespace: ns, changed: true}
@@ -112,16 +138,15 @@ func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) 
 		sp.objects[at] = before
 		s.size++
 	}
-	e := entry{version: it.id.ResourceVersion, pass: it.pass, asked: len(o.Asked)}
-	if len(o.Violations)+len(o.Errors)+len(o.Excused) > 0 || o.Err != nil {
-		e.found = &Finding{Ref: o.Ref, Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now}
-	}
-	if before.asked == e.asked && isSame(before.found, e.found) {
-		e.found = before.found // so that Since stays
-	} else {
+	switch {
+	case before.asked != asked || !isSame(before.found, found):
 		sp.changed = true
+	case found != nil:
+		found.Since = before.found.Since
 	}
-	*before = e
+	s.count(before.found, -1)
+	s.count(found, 1)
+	*before = entry{version: it.id.ResourceVersion, pass: it.pass, asked: asked, found: found}
 }
 
 // isSame reports whether the same was found, whenever.
@@ -141,10 +166,11 @@ func isSameViolation(a, b report.Violation) bool {
 
 // remove forgets an object.
 func (s *store) remove(kind Kind, id identity) {
-	sp := s.spaces[id.Namespace]
-	if sp == nil || sp.objects[place{kind, id.Name}] == nil {
+	sp, e := s.spaces[id.Namespace], s.find(kind, id)
+	if e == nil {
 		return
 	}
+	s.count(e.found, -1)
 	delete(sp.objects, place{kind, id.Name})
 	sp.changed = true
 	s.size--
