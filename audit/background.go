@@ -128,10 +128,9 @@ func NewBackground(cfg BackgroundConfig) (*Background, error) {
 // Run reviews until ctx ends, and begins from nothing each time that it is called:
 // meanwhile somebody else may have been at it.
 func (b *Background) Run(ctx context.Context) {
+	b.begin()
+	defer b.begin() // what it knew is of no more use than what another knows
 	b.mu.Lock()
-	b.followers, b.store, b.inventory = map[Kind]*follower{}, newStore(), b.cfg.Inventory()
-	b.progress = Progress{began: b.cfg.Now()}
-	b.opened = nil
 	b.items = make(chan item) // no buffer: an object is read when there is somebody to review it
 	b.mu.Unlock()
 	var workers sync.WaitGroup
@@ -154,6 +153,14 @@ func (b *Background) Run(ctx context.Context) {
 			b.lookAround(ctx)
 		}
 	}
+}
+
+// begin forgets all.
+func (b *Background) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.followers, b.store, b.inventory, b.opened = map[Kind]*follower{}, newStore(), b.cfg.Inventory(), nil
+	b.progress = Progress{began: b.cfg.Now()}
 }
 
 // follow follows just the kinds that policies match now, and has those judged anew

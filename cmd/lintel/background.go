@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -38,8 +37,9 @@ func (g *gate) newBackground(handler *webhook.Handler) error {
 		Idle: func(ctx context.Context) { letDecide(ctx, handler) },
 		Publisher: &audit.Reports{
 			Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
-			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds,
+			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds, Tell: g.tellNews(),
 		},
+		Gate: openGate{g},
 	})
 	if err != nil {
 		return err
@@ -82,28 +82,4 @@ func letDecide(ctx context.Context, handler *webhook.Handler) {
 	for end := time.Now().Add(makeWayFor); handler.Running() > 0 && ctx.Err() == nil && time.Now().Before(end); {
 		time.Sleep(makeWayStep)
 	}
-}
-
-// registerAudit registers the metrics of an audit.
-func (g *gate) registerAudit() error {
-	gauge := func(name, help string, of func(audit.Progress) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "lintel", Subsystem: "audit", Name: name, Help: help}, func() float64 { return of(g.background.Progress()) })
-	}
-	for _, c := range []prometheus.Collector{
-		gauge("objects", "Objects that the audit of this replica knows; 0 where another leads.", func(p audit.Progress) float64 { return float64(p.Objects) }),
-		gauge("reviews", "How many objects it has reviewed since it leads.", func(p audit.Progress) float64 { return float64(p.Reviews) }),
-		gauge("unlisted_kinds", "Kinds that policies match and that it may not list or watch.", func(p audit.Progress) float64 { return float64(p.Unlisted) }),
-		gauge("finished_seconds", "When all had been reviewed last, in seconds since 1970; 0 before.", func(p audit.Progress) float64 {
-			if p.Finished.IsZero() {
-				return 0
-			}
-			return float64(p.Finished.Unix())
-		}),
-		gauge("duration_seconds", "How long that took.", func(p audit.Progress) float64 { return p.Took.Seconds() }),
-	} {
-		if err := g.metrics.Register(c); err != nil {
-			return fmt.Errorf("register metrics of the audit: %w", err)
-		}
-	}
-	return nil
 }
