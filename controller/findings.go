@@ -129,11 +129,10 @@ func (f *Findings) sum(found []Found) {
 	}
 }
 
-// Run writes Events until ctx ends. It tells of nothing that it was told before.
+// Run writes Events until ctx ends. What waits then is dropped: when this one leads
+// again, that may be long ago.
 func (f *Findings) Run(ctx context.Context) {
-	f.mu.Lock()
-	f.waiting, f.sums = nil, map[string]*sum{}
-	f.mu.Unlock()
+	defer f.drop()
 	recorder := f.cfg.Recorder(ctx)
 	tick := time.NewTicker(f.cfg.Period)
 	defer tick.Stop()
@@ -148,6 +147,12 @@ func (f *Findings) Run(ctx context.Context) {
 			f.writeSums(recorder)
 		}
 	}
+}
+
+func (f *Findings) drop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting, f.sums = nil, map[string]*sum{}
 }
 
 // A subject is what an Event is written on, with the objects that it is about.
