@@ -41,6 +41,12 @@ const (
 // reasonFound is the reason of an Event about what an audit found.
 const reasonFound = "PolicyViolationFound"
 
+// The ways in which an object is told of, as a metric has them.
+const (
+	toldByEvent = "event" // on its owner or itself
+	toldBySum   = "sum"   // on the policy
+)
+
 // FindingsConfig configures a [Findings]. Recorder, Mapper and Metadata are required.
 type FindingsConfig struct {
 	// Recorder returns what writes Events until ctx ends.
@@ -91,6 +97,9 @@ func NewFindings(cfg FindingsConfig) (*Findings, error) {
 			Name: "lintel_audit_told_total", Help: "Objects with something new that the audit found, by how it was told of: by an Event on their owner or them, or summed up on the policy.",
 		}, []string{"by"}),
 	}
+	for _, by := range []string{toldByEvent, toldBySum} { // so that the first one is an increase
+		f.counts.WithLabelValues(by)
+	}
 	if cfg.Metrics == nil {
 		return f, nil
 	}
@@ -111,7 +120,7 @@ func (f *Findings) Tell(found []Found) {
 
 // sum has objects told of on the policies that they violate. f is locked.
 func (f *Findings) sum(found []Found) {
-	f.counts.WithLabelValues("sum").Add(float64(len(found)))
+	f.counts.WithLabelValues(toldBySum).Add(float64(len(found)))
 	for _, o := range found {
 		policies := map[string]bool{}
 		for _, v := range o.Violations {
@@ -173,7 +182,7 @@ func (f *Findings) write(ctx context.Context, recorder events.EventRecorder) {
 	subjects, rest := f.subjects(ctx, waiting)
 	for _, s := range subjects {
 		recorder.Eventf(&s.of, nil, corev1.EventTypeWarning, reasonFound, "Audit", "%s", note(s.note()))
-		f.counts.WithLabelValues("event").Add(float64(len(s.objects)))
+		f.counts.WithLabelValues(toldByEvent).Add(float64(len(s.objects)))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
