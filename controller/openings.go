@@ -15,8 +15,8 @@ import (
 
 // An Opened is a time in which nothing was held to policies.
 type Opened struct {
-	From time.Time // at the latest: it may have been a few seconds later
-	To   time.Time // at the earliest; zero while it lasts
+	From time.Time // at the earliest
+	To   time.Time // at the latest; zero while it lasts
 }
 
 // maxOpened is how many such times are remembered. A gate that is opened more often
@@ -50,6 +50,19 @@ func (o Openings) begin(from time.Time) Openings {
 func (o Openings) end(to time.Time) Openings {
 	if last := &o.Times[0]; !last.From.IsZero() && last.To.IsZero() {
 		last.To = to.Add(closingTakes).UTC().Truncate(time.Second)
+	}
+	return o
+}
+
+// right returns o as it can be at a time: what lies after that is by a clock that was wrong.
+func (o Openings) right(now time.Time) Openings {
+	now = now.UTC().Truncate(time.Second)
+	last := &o.Times[0]
+	if last.From.After(now) {
+		last.From = now
+	}
+	if last.To.After(now.Add(closingTakes)) {
+		last.To = now.Add(closingTakes)
 	}
 	return o
 }
@@ -98,7 +111,7 @@ func parseOpenings(text string) (o Openings, err error) {
 // openings returns the times that the gate was open, as of now: from when annotations
 // came, or from the look before the one that found a configuration missing. r is locked.
 func (r *Registrar) openings(standing Standing, now time.Time) Openings {
-	switch before := r.standing.Openings; {
+	switch before := r.standing.Openings.right(now); {
 	case r.cfg.Audited == nil:
 		return Openings{}
 	case standing.Opening != (Opening{}):

@@ -152,6 +152,19 @@ func TestOpenedByDeletion(t *testing.T) {
 	}
 }
 
+// TestOpenedByAnotherClock puts right what a clock that was wrong has left: nothing can
+// have been open after now.
+func TestOpenedByAnotherClock(t *testing.T) {
+	g := newAudited(t, "opened-clock")
+	kubectl(t, "patch", "configmap", g.name, "--type=merge", `-p={"data":{"openings":"2098-01-01T00:00:00Z/2099-01-01T00:00:00Z"}}`)
+	r := g.start(t)
+	g.clock.advance(time.Minute)
+	from := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	if diff := cmp.Diff([]controller.Opened{{From: from, To: from.Add(5 * time.Second)}}, over(t, r, 1)); diff != "" {
+		t.Errorf("-want, +got:\n%s", diff)
+	}
+}
+
 // TestNotAudited keeps nothing where nobody tells what came in, so that an audit that is
 // turned on tells of nothing that was long ago.
 func TestNotAudited(t *testing.T) {
