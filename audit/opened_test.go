@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -225,5 +226,37 @@ func TestRunOfChanged(t *testing.T) {
 				t.Errorf("reviewed (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestRunOfStatus takes an object of which somebody has written the status for one that
+// nobody has changed: no policy is asked about that.
+func TestRunOfStatus(t *testing.T) {
+	client := newClient(t)
+	namespace(t, client, "statuses", nil)
+	sets := client.AppsV1().ReplicaSets("statuses")
+	for _, name := range []string{"changed", "observed"} {
+		_, err := sets.Create(t.Context(), &appsv1.ReplicaSet{
+			ObjectMeta: metav1.ObjectMeta{Name: name},
+			Spec: appsv1.ReplicaSetSpec{
+				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+				Template: corev1.PodTemplateSpec{
+					ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "web"}}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "nginx"}}},
+				},
+			},
+		}, metav1.CreateOptions{})
+		must(t, err)
+	}
+	w := audit.Window{From: nextSecond(t)}
+	_, err := sets.Patch(t.Context(), "changed", types.MergePatchType, []byte(`{"spec": {"replicas": 0}}`), metav1.PatchOptions{})
+	must(t, err)
+	_, err = sets.Patch(t.Context(), "observed", types.MergePatchType, []byte(`{"status": {"replicas": 1}}`), metav1.PatchOptions{}, "status")
+	must(t, err)
+	r, err := audit.Run(t.Context(), audit.Config{
+		Client: client.CoreV1().RESTClient(), Set: compile(t, owned), Kinds: []audit.Kind{replicaSets}, Namespace: "statuses", Changed: w,
+	})
+	must(t, err)
+	if len(r.Objects) != 1 || r.Objects[0].Ref.Name != "changed" {
+		t.Errorf("reviewed %v", r.Objects)
 	}
 }
