@@ -40,6 +40,9 @@ type Config struct {
 	Namespace string
 	// Labels are the keys of the labels whose values objects are counted by.
 	Labels []string
+	// Changed limits the run to what was made or changed in a time, as far as the API
+	// server keeps that of an object. If it is none, the run is about all.
+	Changed Window
 	// Now is what stages and exceptions go by. If zero, the time of the call.
 	Now time.Time
 	// Reviewed is called after each object, by several goroutines. It may be nil.
@@ -186,7 +189,7 @@ func (a *auditor) fail(e report.Error) {
 
 // one reviews one object.
 func (a *auditor) one(ctx context.Context, it item) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || !a.Changed.From.IsZero() && !a.Changed.has(stampsOf(it.object).times) {
 		return
 	}
 	found, ok := a.reviewer.review(ctx, it.kind, it.object)

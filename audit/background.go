@@ -58,6 +58,8 @@ type BackgroundConfig struct {
 	// Busy reports whether there is something more urgent to do, which is waited for
 	// between two objects, though not for ever. If nil, there never is.
 	Busy func() bool
+	// Gate is what somebody may have opened. If nil, nobody can.
+	Gate Gate
 	// Now is the clock. If nil, time.Now.
 	Now func() time.Time
 	// Log is told of what cannot be listed. If nil, nobody is.
@@ -95,6 +97,7 @@ type Background struct {
 	store     store
 	inventory *engine.Inventory // that was last gone by at an interval
 	progress  Progress
+	opened    []Window // the times that the gate was open, as last gone by
 }
 
 // Progress says how far a [Background] is.
@@ -107,6 +110,11 @@ type Progress struct {
 	// Unkept are objects that there was no more memory for, and Cut those of which it is
 	// only known which policies they break.
 	Unkept, Cut int
+	// Errors counts policies that could not decide about an object, and objects that
+	// could not be judged at all.
+	Errors int
+	// Unpublished are the namespaces of which something else is known than was published.
+	Unpublished int
 	// Finished is when all had been reviewed last, and Took how long that was from when
 	// it began. Both are zero before.
 	Finished time.Time
@@ -140,9 +148,9 @@ func NewBackground(cfg BackgroundConfig) (*Background, error) {
 // Run reviews until ctx ends, and begins from nothing each time that it is called:
 // meanwhile somebody else may have been at it.
 func (b *Background) Run(ctx context.Context) {
+	b.begin()
+	defer b.begin() // what it knew is of no more use than what another knows
 	b.mu.Lock()
-	b.followers, b.store, b.inventory = map[Kind]*follower{}, newStore(int(b.cfg.Memory/2)), b.cfg.Inventory()
-	b.progress = Progress{began: b.cfg.Now()}
 	b.items = make(chan item) // no buffer: an object is read when there is somebody to review it
 	b.mu.Unlock()
 	var workers sync.WaitGroup
@@ -165,6 +173,14 @@ func (b *Background) Run(ctx context.Context) {
 			b.lookAround(ctx)
 		}
 	}
+}
+
+// begin forgets all.
+func (b *Background) begin() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.followers, b.store, b.inventory, b.opened = map[Kind]*follower{}, newStore(int(b.cfg.Memory/2)), b.cfg.Inventory(), nil
+	b.progress = Progress{began: b.cfg.Now()}
 }
 
 // follow follows just the kinds that policies match now, and has those judged anew
@@ -261,14 +277,16 @@ func (b *Background) review(ctx context.Context, it item) {
 	v := reviewer{
 		set: b.cfg.Set(), namespace: func(string) *engine.Object { return ns }, inventory: b.cfg.Inventory(), claims: it.follower.claims(ctx, it.id), now: b.cfg.Now(),
 	}
-	found, ok := report.Object{Ref: it.ref(), Err: b.budget.tooHeavy()}, true
+	reviewed, ok := report.Object{Err: b.budget.tooHeavy()}, true
 	if fits {
-		found, ok = v.review(ctx, it.kind, it.object)
+		reviewed, ok = v.review(ctx, it.kind, it.object)
 		release()
 	}
 	if ctx.Err() != nil {
 		return // it was not reviewed to the end
 	}
+	reviewed.Ref = it.ref() // whose texts are those that the store has anyway
+	found := newFinding(&reviewed, it.object, v.now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.progress.Reviews++
@@ -276,7 +294,7 @@ func (b *Background) review(ctx context.Context, it item) {
 		b.store.remove(it.kind, it.id)
 		return
 	}
-	b.store.put(it, ns, found, v.now)
+	b.store.put(it, ns, len(reviewed.Asked), found)
 }
 
 func (b *Background) namespaceOf(ctx context.Context, name string) *engine.Object {
@@ -291,9 +309,10 @@ func (b *Background) publish(ctx context.Context) {
 	tick := time.NewTicker(b.cfg.PublishEvery)
 	defer tick.Stop()
 	var checked time.Time
+	var asked Window
 	said := ""
 	for {
-		err := b.publishOnce(ctx, &checked)
+		err := errors.Join(b.publishOnce(ctx, &checked), b.tellOpened(ctx, &asked))
 		if err == nil {
 			said = ""
 		} else if ctx.Err() == nil && err.Error() != said {
@@ -314,6 +333,7 @@ func (b *Background) publishOnce(ctx context.Context, checked *time.Time) error 
 	if b.Progress().Pending > 0 {
 		return nil
 	}
+	b.noteOpened()
 	var errs []error
 	if now := b.cfg.Now(); now.Sub(*checked) >= b.cfg.Interval {
 		foreign, err := b.cfg.Publisher.Foreign(ctx)
@@ -353,7 +373,13 @@ func (b *Background) changedSpaces() []Space {
 	if b.pending() > 0 || len(b.followers) == 0 {
 		return nil
 	}
-	return b.store.takeChanged()
+	changed := b.store.takeChanged()
+	for _, space := range changed {
+		for i := range space.Findings {
+			space.Findings[i].Opened = lastOf(b.opened, &space.Findings[i])
+		}
+	}
+	return changed
 }
 
 // pending returns how many kinds have not been reviewed once. b is locked.
@@ -370,7 +396,7 @@ func (b *Background) pending() int {
 // finish notes that all has been reviewed, if it has. b is locked.
 func (b *Background) finish() {
 	for _, f := range b.followers {
-		if f.listed != f.pass && f.failure == nil {
+		if !f.isComplete() && f.failure == nil {
 			return
 		}
 	}
@@ -394,8 +420,13 @@ func (b *Background) Progress() Progress {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.progress
-	p.Objects, p.Pending, p.Cut = b.store.size, b.pending(), b.store.found.cut
+	p.Objects, p.Pending, p.Errors, p.Cut = b.store.size, b.pending(), b.store.errors, b.store.found.cut
 	p.Unkept = b.store.leftOut()
+	for _, sp := range b.store.spaces {
+		if sp.changed {
+			p.Unpublished++
+		}
+	}
 	for _, f := range b.followers {
 		if f.failure != nil {
 			p.Unlisted++

@@ -28,6 +28,9 @@ type picture struct {
 	namespaces map[string]*engine.Object
 	spaces     map[string]audit.Space
 	published  int
+	opened     []audit.Window // the times that the gate was open
+	untold     bool
+	came       []audit.Came // what was told of them
 }
 
 // paint runs a Background over the ConfigMaps of the API server as long as the test
@@ -53,7 +56,7 @@ func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace
 			return p.namespaces[name]
 		},
 		Inventory: func() *engine.Inventory { return nil },
-		Publisher: p,
+		Publisher: p, Gate: p,
 	}
 	for _, a := range adjust {
 		a(&cfg)
@@ -84,6 +87,21 @@ func (p *picture) Publish(_ context.Context, s audit.Space) error {
 
 // Foreign returns none: nobody else can change what p has kept.
 func (p *picture) Foreign(context.Context) ([]string, error) { return nil, nil }
+
+// Opened returns what the test has set.
+func (p *picture) Opened() ([]audit.Window, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opened, p.untold
+}
+
+// Tell keeps what it is told.
+func (p *picture) Tell(_ context.Context, came audit.Came) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.came, p.untold = append(p.came, came), false
+	return nil
+}
 
 // label gives a namespace other labels, as the watch of the API server would tell.
 func (p *picture) label(t *testing.T, name, labels string) {

@@ -22,6 +22,8 @@ type follower struct {
 	pass    int      // counts the times that all is to be judged
 	listed  int      // the pass in which all was last
 	only    []string // namespaces in which all is to be judged anew
+	asked   int      // counts the times that all is to be listed, judged or not
+	checked int      // what asked was when the last list began
 	failure error    // why it cannot be listed or watched; nil if it can
 
 	claiming sync.Mutex
@@ -39,6 +41,16 @@ func (f *follower) renew() {
 	f.pass++
 	f.poke()
 }
+
+// check has all listed, so that nothing is missing that is there now. b is locked.
+func (f *follower) check() {
+	f.asked++
+	f.poke()
+}
+
+// isComplete reports whether all has been listed and judged since it last had to be. b is
+// locked.
+func (f *follower) isComplete() bool { return f.listed == f.pass && f.checked == f.asked }
 
 // renewIn has what is in a namespace judged anew. b is locked.
 func (f *follower) renewIn(namespace string) {
@@ -121,7 +133,7 @@ func (f *follower) note(ctx context.Context, err error) {
 // policies, and forgets those that are gone.
 func (f *follower) list(ctx context.Context) (version string, err error) {
 	f.b.mu.Lock()
-	kind, pass := f.watched.Kind, f.pass
+	kind, pass, asked := f.watched.Kind, f.pass, f.asked
 	delete(f.b.store.unkept, kind)
 	f.b.mu.Unlock()
 	seen := seen{}
@@ -132,7 +144,7 @@ func (f *follower) list(ctx context.Context) (version string, err error) {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
 	f.b.store.keep(kind, seen)
-	f.listed = pass
+	f.listed, f.checked = pass, asked
 	f.b.finish()
 	return version, nil
 }
@@ -207,11 +219,11 @@ func (f *follower) watch(ctx context.Context, version string) (string, error) {
 	return version, err
 }
 
-// isOutdated reports whether all has to be judged anew.
+// isOutdated reports whether all has to be listed, to be judged anew or to be seen.
 func (f *follower) isOutdated() bool {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
-	return f.listed != f.pass
+	return !f.isComplete()
 }
 
 // takeNamespaces returns the namespaces in which all is to be judged anew.

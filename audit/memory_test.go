@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,7 +74,7 @@ func TestStoreForgets(t *testing.T) {
 			k = other
 		}
 		id := identity{Namespace: fmt.Sprint("n", i%3), Name: fmt.Sprint(i), ResourceVersion: fmt.Sprint(version)}
-		s.put(item{kind: k, id: id}, nil, report.Object{Violations: breaks("a", fmt.Sprint(i, version)).Violations}, time.Time{})
+		s.put(item{kind: k, id: id}, nil, 0, breaks("a", fmt.Sprint(i, version)))
 	}
 	for version := range 3 {
 		for i := range 110 {
@@ -106,7 +105,7 @@ func TestShares(t *testing.T) {
 	s := newStore(1 << 20)
 	put := func(namespace int) {
 		id := identity{Namespace: fmt.Sprint(namespace), Name: "a", ResourceVersion: "1"}
-		s.put(item{kind: Kind{Resource: "a", Namespaced: true}, id: id}, nil, report.Object{Violations: breaks("a", "b").Violations}, time.Time{})
+		s.put(item{kind: Kind{Resource: "a", Namespaced: true}, id: id}, nil, 0, breaks("a", "b"))
 	}
 	for i, step := range []struct{ from, to, want int }{{0, 2, 2}, {2, 3, 1}, {3, 10, 10}, {10, 200, 200}, {200, 210, 10}} {
 		for n := step.from; n < step.to; n++ {

@@ -57,6 +57,11 @@ func newResults(space Space, policies map[string]engine.Info) ([]openreports.Rep
 	return results, summary
 }
 
+// Policies returns the names of those that an object breaks with an enforcement, in order.
+func (f *Finding) Policies(enforcement v1alpha1.Enforcement) []string {
+	return slices.Sorted(maps.Keys(f.policies(enforcement)))
+}
+
 // policies returns the names of those that an object breaks with one of enforcements.
 func (f *Finding) policies(enforcements ...v1alpha1.Enforcement) map[string]bool {
 	names := map[string]bool{}
@@ -89,6 +94,9 @@ func (f *Finding) results(policies map[string]engine.Info) []openreports.ReportR
 		r.Properties = map[string]string{"enforcement": string(v.Enforcement)}
 		if len(v.Path) > 0 {
 			r.Properties["path"] = v.Path.String()
+		}
+		if !f.Opened.From.IsZero() {
+			r.Properties["openedGate"] = f.Opened.String()
 		}
 		if v.Subject != "" {
 			r.Properties["subject"] = engine.Printable(v.Subject)

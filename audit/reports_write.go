@@ -55,6 +55,9 @@ type Reports struct {
 	// Leads returns an error when somebody else may be writing. It is asked right before
 	// each write. If nil, nobody else is there.
 	Leads func() error
+	// Tell is called with what a report says that the one before it did not, when it has
+	// been written. If nil, nobody is told.
+	Tell func(news []News)
 
 	mu      sync.Mutex
 	written map[string]string // the versions of the reports as they were left, by namespace
@@ -76,16 +79,23 @@ func (r *Reports) Publish(ctx context.Context, space Space) error {
 	if err != nil {
 		return err
 	}
-	if before == nil {
-		return r.write(ctx, r.Client.Post(), space.Namespace, "", after)
+	req, name := r.Client.Post(), ""
+	if before != nil {
+		keepTimes(after, before)
+		after.ResourceVersion = before.ResourceVersion // a write in between is somebody else's
+		if isSameReport(after, before) {
+			r.left(space.Namespace, before.ResourceVersion)
+			return nil
+		}
+		req, name = r.Client.Put(), reportName
 	}
-	keepTimes(after, before)
-	after.ResourceVersion = before.ResourceVersion // a write in between is somebody else's
-	if isSameReport(after, before) {
-		r.left(space.Namespace, before.ResourceVersion)
-		return nil
+	if err := r.write(ctx, req, space.Namespace, name, after); err != nil {
+		return err
 	}
-	return r.write(ctx, r.Client.Put(), space.Namespace, reportName, after)
+	if r.Tell != nil {
+		r.Tell(newsOf(space, before, after))
+	}
+	return nil
 }
 
 // report returns what is to be said of a namespace.
@@ -117,22 +127,25 @@ func kindOf(namespace string) string {
 	return "Report"
 }
 
+// A said is what tells the results of a report apart.
+type said struct{ policy, rule, result, message, path, subject string }
+
+func newSaid(r *openreports.ReportResult) said {
+	s := said{r.Policy, r.Rule, string(r.Result), r.Description, r.Properties["path"], ""}
+	if len(r.Subjects) > 0 {
+		s.subject = r.Subjects[0].Kind + "/" + r.Subjects[0].Name
+	}
+	return s
+}
+
 // keepTimes has results that were there before keep the time at which they were found.
 func keepTimes(after, before *openreports.Report) {
-	type identity struct{ policy, rule, result, message, path, subject string }
-	identify := func(r openreports.ReportResult) identity {
-		id := identity{r.Policy, r.Rule, string(r.Result), r.Description, r.Properties["path"], ""}
-		if len(r.Subjects) > 0 {
-			id.subject = r.Subjects[0].Kind + "/" + r.Subjects[0].Name
-		}
-		return id
-	}
-	times := map[identity]metav1.Timestamp{}
+	times := map[said]metav1.Timestamp{}
 	for _, result := range before.Results {
-		times[identify(result)] = result.Timestamp
+		times[newSaid(&result)] = result.Timestamp
 	}
 	for i := range after.Results {
-		if since, ok := times[identify(after.Results[i])]; ok {
+		if since, ok := times[newSaid(&after.Results[i])]; ok {
 			after.Results[i].Timestamp = since
 		}
 	}

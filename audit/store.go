@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/report"
 )
@@ -23,6 +26,27 @@ type Finding struct {
 	Err error
 	// Since is when this was found first.
 	Since time.Time
+	// UID is the object's, and Owner the controller that it says it belongs to; nil
+	// without one.
+	UID   types.UID
+	Owner *metav1.OwnerReference
+	// Times are when it was made and changed, as far as the API server keeps that.
+	Times []time.Time
+	// Opened is the last time that the gate was open in which it was made or changed;
+	// none if it was not.
+	Opened Window
+}
+
+// newFinding returns what there is to tell of an object, nil if there is nothing.
+func newFinding(o *report.Object, object []byte, now time.Time) *Finding {
+	if len(o.Violations)+len(o.Errors)+len(o.Excused) == 0 && o.Err == nil {
+		return nil
+	}
+	s := stampsOf(object)
+	return &Finding{
+		Ref: o.Ref, Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now,
+		UID: s.uid, Owner: s.owner, Times: s.times,
+	}
 }
 
 // A Space is what is known of a namespace.
@@ -52,8 +76,10 @@ type store struct {
 	size   int // of all
 	limit  int // of size
 	found  hoard
-	told   int          // in how many namespaces there were findings when that was last told
-	unkept map[Kind]int // objects that came when there was no more room
+	told   int            // in how many namespaces there were findings when that was last told
+	unkept map[Kind]int   // objects that came when there was no more room
+	counts map[series]int // of violations; none is 0
+	errors int            // of policies that could not decide, and of objects that could not be judged
 }
 
 // A space is one namespace; that of the name "" has what is in none.
@@ -80,7 +106,9 @@ type entry struct {
 
 // newStore returns a store that takes about so many bytes at most.
 func newStore(memory int) store {
-	return store{spaces: map[string]*space{}, limit: memory / 4 * 3 / perKnown, found: newHoard(memory / 4), unkept: map[Kind]int{}}
+	return store{
+		spaces: map[string]*space{}, limit: memory / 4 * 3 / perKnown, found: newHoard(memory / 4), unkept: map[Kind]int{}, counts: map[series]int{},
+	}
 }
 
 // leftOut is how many objects there was no room for.
@@ -119,8 +147,9 @@ func (s *store) find(kind Kind, id identity) *entry {
 	return nil
 }
 
-// put keeps what was found of an object, unless there is no more room for it.
-func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) {
+// put keeps what was found of an object, about which so many policies were asked, unless
+// there is no more room for it.
+func (s *store) put(it item, ns *engine.Object, asked int, found *Finding) {
 	if s.size >= s.limit && s.find(it.kind, it.id) == nil {
 		s.unkept[it.kind]++
 		return
@@ -137,21 +166,17 @@ func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) 
 		sp.objects[at] = before
 		s.size++
 	}
-	e := entry{version: it.id.ResourceVersion, pass: it.pass, asked: len(o.Asked)}
-	if len(o.Violations)+len(o.Errors)+len(o.Excused) > 0 || o.Err != nil {
-		// The names are those that the store has anyway.
-		e.found = &Finding{Ref: it.ref(), Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now}
-	}
-	s.found.take(e.found)
+	s.found.take(found)
 	s.found.drop(before.found)
-	if before.asked == e.asked && isSame(before.found, e.found) {
-		if e.found != nil {
-			e.found.Since = before.found.Since
-		}
-	} else {
+	switch {
+	case before.asked != asked || !isSame(before.found, found):
 		sp.changed = true
+	case found != nil:
+		found.Since = before.found.Since
 	}
-	*before = e
+	s.count(before.found, -1)
+	s.count(found, 1)
+	*before = entry{version: it.id.ResourceVersion, pass: it.pass, asked: asked, found: found}
 }
 
 // isSame reports whether the same was found, whenever.
@@ -171,11 +196,12 @@ func isSameViolation(a, b report.Violation) bool {
 
 // remove forgets an object.
 func (s *store) remove(kind Kind, id identity) {
-	sp := s.spaces[id.Namespace]
-	if sp == nil || sp.objects[place{kind, id.Name}] == nil {
+	sp, e := s.spaces[id.Namespace], s.find(kind, id)
+	if e == nil {
 		return
 	}
-	s.found.drop(sp.objects[place{kind, id.Name}].found)
+	s.found.drop(e.found)
+	s.count(e.found, -1)
 	delete(sp.objects, place{kind, id.Name})
 	sp.changed = true
 	s.size--

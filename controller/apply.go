@@ -69,7 +69,7 @@ func (r *Registrar) apply(ctx context.Context, reg Registration, found configura
 	}
 	same := bytes.Equal(validating, r.told.validating) && bytes.Equal(mutating, r.told.mutating)
 	if same && found.equals(r.told.made) {
-		return r.keep(ctx, Standing{Registered: true})
+		return r.keep(ctx, r.closed())
 	}
 	if same {
 		r.tellEdited(found)
@@ -83,7 +83,7 @@ func (r *Registrar) apply(ctx context.Context, reg Registration, found configura
 	}
 	r.told = told{validating, mutating, made}
 	r.log(reg)
-	return r.keep(ctx, Standing{Registered: true})
+	return r.keep(ctx, r.closed())
 }
 
 // finishTime is how long what is being written may still take when it is to end: less

@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -41,10 +40,6 @@ const (
 	denialTime = 5 * time.Second
 )
 
-// maxOwners is how many owners are followed upwards. A pod has two, and operators
-// seldom have more than two above.
-const maxOwners = 5
-
 // maxNote is how long the note of an Event may be, in bytes.
 const maxNote = 1024
 
@@ -66,12 +61,9 @@ type DenialsConfig struct {
 // Denials tells of what was denied by Events: on the topmost owner of the object that
 // can be found out, and else on the object itself. Who makes a pod is a controller,
 // and what that is told nobody reads.
-//
-// The owner is what the object says of itself, so it is believed only as far as it can
-// do no harm: it is in the same namespace, and where it may be read it has the uid that
-// the reference names.
 type Denials struct {
 	cfg    DenialsConfig
+	owners owners
 	queue  chan denial
 	counts *prometheus.CounterVec
 
@@ -96,7 +88,7 @@ type paused struct{ namespace, subject, policy, action string }
 // NewDenials returns a Denials that writes nothing before it runs.
 func NewDenials(cfg DenialsConfig) (*Denials, error) {
 	d := &Denials{
-		cfg: cfg, queue: make(chan denial, maxDenials), said: map[paused]time.Time{},
+		cfg: cfg, owners: owners{cfg.Mapper, cfg.Metadata}, queue: make(chan denial, maxDenials), said: map[paused]time.Time{},
 		counts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "lintel_denial_events_total", Help: "Denials by whether an Event was written of them: written, repeated or dropped.",
 		}, []string{"outcome"}),
@@ -229,37 +221,5 @@ func (d *Denials) subject(ctx context.Context, n denial) corev1.ObjectReference 
 			subject.APIVersion, subject.Kind = kind.ToAPIVersionAndKind()
 		}
 	}
-	owner := n.owner
-	for range maxOwners {
-		if owner == nil {
-			break
-		}
-		next, ok := d.ownerOf(ctx, subject.Namespace, *owner)
-		if !ok {
-			break
-		}
-		subject = corev1.ObjectReference{APIVersion: owner.APIVersion, Kind: owner.Kind, Namespace: subject.Namespace, Name: owner.Name, UID: owner.UID}
-		owner = next
-	}
-	return subject
-}
-
-// ownerOf returns the owner of an owner, nil where there is none or it cannot be found
-// out, and whether that owner itself may be told.
-func (d *Denials) ownerOf(ctx context.Context, namespace string, owner metav1.OwnerReference) (*metav1.OwnerReference, bool) {
-	gvk := schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind)
-	mapping, err := d.cfg.Mapper.RESTMappingWithContext(ctx, gvk.GroupKind(), gvk.Version)
-	if err != nil || mapping.Scope.Name() != meta.RESTScopeNameNamespace || namespace == "" {
-		return nil, false
-	}
-	found, err := d.cfg.Metadata.Resource(mapping.Resource).Namespace(namespace).Get(ctx, owner.Name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, false
-	case err != nil: // it may not be read
-		return nil, true
-	case found.UID != owner.UID:
-		return nil, false
-	}
-	return metav1.GetControllerOf(found), true
+	return d.owners.top(ctx, subject, n.owner)
 }

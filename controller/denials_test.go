@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/kubernetes"
@@ -25,36 +26,40 @@ import (
 	"github.com/lintel-policy/lintel/webhook"
 )
 
-// newDenials returns a Denials that has the rights of the installation, and runs.
-func newDenials(t *testing.T) *controller.Denials {
+// newTeller returns what tells with the rights of the installation: what writes Events,
+// what knows the kinds of the cluster, and what reads owners.
+func newTeller(t *testing.T, name string) (func(context.Context) events.EventRecorder, meta.RESTMapperWithContext, metadata.Interface) {
 	t.Helper()
 	manifest, err := os.ReadFile("../manifests/install.yaml")
 	must(t, "read the installation", err)
 	documents := strings.Split(string(manifest), "\n---\n")
 	i := slices.IndexFunc(documents, func(s string) bool { return strings.Contains(s, "\nkind: ClusterRole\n") })
-	apply(t, strings.Replace(documents[i], "name: lintel\n", "name: teller\n", 1)+`
+	apply(t, strings.Replace(documents[i], "name: lintel\n", "name: "+name+"\n", 1)+strings.ReplaceAll(`
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
-metadata: {name: teller}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: teller}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: teller}]
-`)
+metadata: {name: NAME}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: NAME}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: NAME}]
+`, "NAME", name))
 	t.Cleanup(func() {
-		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "clusterrole,clusterrolebinding", "teller")
+		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "clusterrole,clusterrolebinding", name)
 	})
-	config, err := shared.Cluster(t).ConfigFor("teller")
+	config, err := shared.Cluster(t).ConfigFor(name)
 	must(t, "make a user", err)
 	client := kubernetes.NewForConfigOrDie(config)
-	d, err := controller.NewDenials(controller.DenialsConfig{
-		Recorder: func(ctx context.Context) events.EventRecorder {
-			broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: client.EventsV1()})
-			must(t, "start recording", broadcaster.StartRecordingToSinkWithContext(ctx))
-			return broadcaster.NewRecorder(scheme.Scheme, "lintel")
-		},
-		Mapper:   restmapper.NewDeferredDiscoveryRESTMapperWithContext(memory.NewMemCacheClientWithContext(client.DiscoveryClient)),
-		Metadata: metadata.NewForConfigOrDie(config),
-	})
+	return func(ctx context.Context) events.EventRecorder {
+		broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: client.EventsV1()})
+		must(t, "start recording", broadcaster.StartRecordingToSinkWithContext(ctx))
+		return broadcaster.NewRecorder(scheme.Scheme, "lintel")
+	}, restmapper.NewDeferredDiscoveryRESTMapperWithContext(memory.NewMemCacheClientWithContext(client.DiscoveryClient)), metadata.NewForConfigOrDie(config)
+}
+
+// newDenials returns a Denials that runs.
+func newDenials(t *testing.T) *controller.Denials {
+	t.Helper()
+	recorder, mapper, reader := newTeller(t, "teller")
+	d, err := controller.NewDenials(controller.DenialsConfig{Recorder: recorder, Mapper: mapper, Metadata: reader})
 	must(t, "make denials", err)
 	go d.Run(t.Context()) //nolint:errcheck // it ends with the test
 	return d
@@ -75,11 +80,11 @@ func TestDenials(t *testing.T) {
 // testOwners has objects denied that say of themselves who made them.
 func testOwners(t *testing.T, d *controller.Denials) {
 	t.Helper()
-	deployment := madeObject(t, "apps/v1", "Deployment", "web", nil)
-	replicas := madeObject(t, "apps/v1", "ReplicaSet", "web-1", &deployment)
-	cron := madeObject(t, "batch/v1", "CronJob", "tidy", nil)
-	job := madeObject(t, "batch/v1", "Job", "tidy-1", &cron)
-	daemons := madeObject(t, "apps/v1", "DaemonSet", "agent", &deployment)
+	deployment := madeObject(t, "denials", "apps/v1", "Deployment", "web", nil)
+	replicas := madeObject(t, "denials", "apps/v1", "ReplicaSet", "web-1", &deployment)
+	cron := madeObject(t, "denials", "batch/v1", "CronJob", "tidy", nil)
+	job := madeObject(t, "denials", "batch/v1", "Job", "tidy-1", &cron)
+	daemons := madeObject(t, "denials", "apps/v1", "DaemonSet", "agent", &deployment)
 	forged := replicas
 	forged.UID = "00000000-0000-0000-0000-000000000000"
 	gone := replicas
@@ -168,7 +173,7 @@ func testQuiet(t *testing.T, d *controller.Denials) {
 }
 
 // madeObject makes an object without a spec worth the name and returns a reference to it.
-func madeObject(t *testing.T, apiVersion, kind, name string, owner *metav1.OwnerReference) metav1.OwnerReference {
+func madeObject(t *testing.T, namespace, apiVersion, kind, name string, owner *metav1.OwnerReference) metav1.OwnerReference {
 	t.Helper()
 	template := `{"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "%s", "containers": [{"name": "a", "image": "a"}]}}`
 	spec := `{"selector": {"matchLabels": {"a": "b"}}, "template": ` + fmt.Sprintf(template, "Always") + `}`
@@ -180,8 +185,8 @@ func madeObject(t *testing.T, apiVersion, kind, name string, owner *metav1.Owner
 	}
 	owners, err := json.Marshal(ownersOf(owner))
 	must(t, "encode owners", err)
-	apply(t, fmt.Sprintf(`{"apiVersion": %q, "kind": %q, "metadata": {"name": %q, "namespace": "denials", "ownerReferences": %s}, "spec": %s}`, apiVersion, kind, name, owners, spec))
-	uid, _, _ := shared.Cluster(t).Kubectl(t.Context(), nil, "get", kind, name, "-n", "denials", "-o", "jsonpath={.metadata.uid}")
+	apply(t, fmt.Sprintf(`{"apiVersion": %q, "kind": %q, "metadata": {"name": %q, "namespace": %q, "ownerReferences": %s}, "spec": %s}`, apiVersion, kind, name, namespace, owners, spec))
+	uid, _, _ := shared.Cluster(t).Kubectl(t.Context(), nil, "get", kind, name, "-n", namespace, "-o", "jsonpath={.metadata.uid}")
 	ref := metav1.OwnerReference{APIVersion: apiVersion, Kind: kind, Name: name}
 	must(t, "read uid", json.Unmarshal([]byte(`"`+uid+`"`), &ref.UID))
 	return ref

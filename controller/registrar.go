@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/discovery"
 	admissionclient "k8s.io/client-go/kubernetes/typed/admissionregistration/v1"
+	eventsclient "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/tools/events"
 
 	"github.com/lintel-policy/lintel/engine"
@@ -73,6 +74,9 @@ type RegistrarConfig struct {
 	Now func() time.Time
 	// Events is told what others do to the registration. If nil, nobody is.
 	Events events.EventRecorder
+	// Audited is where it is told what came in while the gate was open, by
+	// [Registrar.TellOpened]. If nil, nobody tells, and it is not kept when that was.
+	Audited eventsclient.EventsV1Interface
 	// Metrics is where metrics are registered. If nil, nowhere.
 	Metrics prometheus.Registerer
 	// Log says what is registered and what is pending. If nil, nothing is logged.
@@ -83,8 +87,9 @@ type RegistrarConfig struct {
 // share a name one may run at a time.
 type Registrar struct {
 	cfg       RegistrarConfig
-	openUntil atomic.Int64           // in seconds since 1970; 0 while the gate is closed
-	bundle    atomic.Pointer[[]byte] // what the API server trusts; nil before it was told
+	openUntil atomic.Int64             // in seconds since 1970; 0 while the gate is closed
+	opened    atomic.Pointer[Openings] // nil where another replica may know better
+	bundle    atomic.Pointer[[]byte]   // what the API server trusts; nil before it was told
 	counts    incidentCounts
 	covered   atomic.Pointer[string] // the revision that is registered for; nil if none is
 
@@ -253,7 +258,10 @@ func (r *Registrar) Run(ctx context.Context) error {
 		return err
 	}
 	r.complain(err)
-	defer r.openUntil.Store(0) // another replica knows
+	defer func() { // another replica knows
+		r.openUntil.Store(0)
+		r.opened.Store(nil)
+	}()
 	ticker := time.NewTicker(r.cfg.Refresh)
 	defer ticker.Stop()
 	for {

@@ -25,6 +25,8 @@ type Standing struct {
 	// they were first seen to say so. If zero, they said nothing.
 	Opening Opening
 	Seen    time.Time
+	// Openings are the times that the gate was open, as far as an audit goes by them.
+	Openings Openings
 }
 
 // openingEnds returns until when the opening is respected.
@@ -63,6 +65,7 @@ const (
 	reasonKey     = "breakglass-reason"
 	byKey         = "breakglass-by"
 	seenKey       = "breakglass-seen"
+	openingsKey   = "openings"
 )
 
 // Read reads the ConfigMap.
@@ -83,6 +86,9 @@ func (m ConfigMapMemory) Read(ctx context.Context) (Standing, error) {
 		if *at, err = time.Parse(time.RFC3339, text); err != nil {
 			return Standing{}, fmt.Errorf("read what was registered: ConfigMap %q: %s is no time: remove it", m.Name, key)
 		}
+	}
+	if s.Openings, err = parseOpenings(kept.Data[openingsKey]); err != nil {
+		return Standing{}, fmt.Errorf("read what was registered: ConfigMap %q: %s are no times: remove it", m.Name, openingsKey)
 	}
 	return s, nil
 }
@@ -111,6 +117,7 @@ func (s Standing) writeTo(kept *corev1.ConfigMap) {
 	for key, text := range map[string]string{
 		registeredKey: registered, openUntilKey: timestamp(s.OpenUntil),
 		untilKey: timestamp(s.Opening.Until), reasonKey: s.Opening.Reason, byKey: s.Opening.By, seenKey: timestamp(s.Seen),
+		openingsKey: s.Openings.String(),
 	} {
 		if kept.Data[key] = text; text == "" {
 			delete(kept.Data, key)
@@ -164,6 +171,7 @@ func (r *Registrar) stand(standing Standing) {
 		until = end.Unix()
 	}
 	r.openUntil.Store(until)
+	r.opened.Store(&standing.Openings)
 }
 
 // isOpen reports whether somebody wants the gate open, and has it so: because the
@@ -185,6 +193,7 @@ func (r *Registrar) isOpen(ctx context.Context, found configurations) (bool, err
 			standing.Seen = now.UTC().Truncate(time.Second)
 		}
 	}
+	standing.Openings = r.openings(standing, now)
 	if err := r.keep(ctx, standing); err != nil {
 		return false, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,9 +27,11 @@ type auditCommand struct {
 	policies  sourceFlags
 	namespace string
 	labels    []string
-	since     string // file of an earlier run; "" without one
+	since     string       // file of an earlier run; "" without one
+	changed   string       // time in which objects were made or changed; "" for all
+	window    audit.Window // the same
 	out       outputs
-	changed   func(flag string) bool // whether a flag was given
+	given     func(flag string) bool // whether a flag was given
 }
 
 func newAudit(s streams) *cobra.Command {
@@ -54,6 +57,10 @@ Deployment, is recorded and not denied, as at admission.
 --since names what -o json wrote earlier, to say how the numbers have changed. In a
 baseline are findings that were there before; they are counted and fail nothing.
 
+--changed limits all of that to objects that were made or changed in a time, by
+their creationTimestamp and managedFields: what came in while the gate was open, say.
+docs/audit.md has what cannot be seen by them.
+
 Exit code 0: nothing is denied; 1: something is, or what --fail-on says; 2: could
 not tell.`,
 		Example: `  lintel audit
@@ -61,10 +68,11 @@ not tell.`,
   lintel audit -n shop -o text
   lintel audit -o table -o html=audit.html -o json=audit.json
   lintel audit --since audit.json
+  lintel audit --changed 2027-01-12T03:11:07Z/2027-01-12T03:41:12Z -o text
   lintel audit --fail-on never -o baseline=lintel-baseline.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.changed = cmd.Flags().Changed
+			c.given = cmd.Flags().Changed
 			return c.run(cmd.Context())
 		},
 	}
@@ -80,11 +88,15 @@ func (c *auditCommand) addFlags(cmd *cobra.Command) {
 	flags.StringVarP(&c.namespace, "namespace", "n", "", "`namespace` to look at; without it, all, and what is in none")
 	flags.StringSliceVar(&c.labels, "by", nil, "`labels` to count by, separated by commas; without it, those that required-labels asks for")
 	flags.StringVar(&c.since, "since", "", "`file` that -o json wrote earlier, to compare with")
+	flags.StringVar(&c.changed, "changed", "", "just what was made or changed in a `time`: FROM or FROM/TO, each as in 2027-01-31T14:00:00Z, or for how long until now, as in 2h")
 	c.out.flags(cmd, report.ClusterFormats())
 }
 
 func (c *auditCommand) run(ctx context.Context) error {
 	if err := c.out.prepare(c.streams.out); err != nil {
+		return err
+	}
+	if err := c.settle(time.Now()); err != nil {
 		return err
 	}
 	earlier, err := c.earlier()
@@ -111,6 +123,37 @@ func (c *auditCommand) run(ctx context.Context) error {
 	return c.out.finish(r, c.streams)
 }
 
+// settle reads the flags that say what the run is about.
+func (c *auditCommand) settle(now time.Time) (err error) {
+	if c.changed != "" && c.since != "" {
+		return errors.New("--changed and --since are both given: an earlier run counted all objects")
+	}
+	c.window, err = windowOf(c.changed, now)
+	return err
+}
+
+// windowOf reads a time from when on, as that or as how long ago it was, and where it is
+// followed by "/" until when.
+func windowOf(text string, now time.Time) (w audit.Window, err error) {
+	if text == "" {
+		return w, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		return audit.Window{From: now.Add(-ago).Truncate(time.Second)}, nil
+	}
+	from, to, hasEnd := strings.Cut(text, "/")
+	if w.From, err = time.Parse(time.RFC3339, from); err == nil && hasEnd && to != "" {
+		w.To, err = time.Parse(time.RFC3339, to)
+	}
+	switch {
+	case err != nil:
+		return audit.Window{}, fmt.Errorf("--changed %q is no time as in %q, with or without an end, nor as in %q", text, "2027-01-31T14:00:00Z/2027-01-31T14:30:00Z", "2h")
+	case !w.To.IsZero() && w.To.Before(w.From):
+		return audit.Window{}, fmt.Errorf("--changed %q ends before it begins", text)
+	}
+	return w, nil
+}
+
 // maxEarlier is how large the file of an earlier run may be.
 const maxEarlier = 1 << 30
 
@@ -128,7 +171,7 @@ func (c *auditCommand) earlier() (*report.Earlier, error) {
 // choosePolicies goes by the library where nothing else is said and the cluster has
 // no policies of its own.
 func (c *auditCommand) choosePolicies(ctx context.Context, config *rest.Config) error {
-	if c.changed("policies") {
+	if c.given("policies") {
 		return nil
 	}
 	client, err := dynamic.NewForConfig(config)
@@ -159,7 +202,7 @@ func (c *auditCommand) audit(ctx context.Context, config *rest.Config, policies 
 	if err != nil {
 		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
-	cfg := audit.Config{Client: client.CoreV1().RESTClient(), Set: policies.set, Namespace: c.namespace, Labels: c.groupedBy(policies), Now: time.Now()}
+	cfg := audit.Config{Client: client.CoreV1().RESTClient(), Set: policies.set, Namespace: c.namespace, Labels: c.groupedBy(policies), Changed: c.window, Now: time.Now()}
 	stored, asked := catalog.Stored(policies.set.Policies())
 	for _, r := range stored {
 		cfg.Kinds = append(cfg.Kinds, auditKind(r))
@@ -195,7 +238,7 @@ func auditKind(r metav1.APIResource) audit.Kind {
 
 // groupedBy returns the labels to count by.
 func (c *auditCommand) groupedBy(policies *loaded) []string {
-	if c.changed("by") {
+	if c.given("by") {
 		return append([]string{}, c.labels...)
 	}
 	for _, p := range policies.set.Policies() {

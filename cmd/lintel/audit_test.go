@@ -80,6 +80,13 @@ audit            3       2        2  ██████████████�
 	}
 	testPage(t, page)
 
+	for changed, want := range map[string]string{
+		"24h": "3 objects: 2 denied, 2 patched\n", "2020-01-01T00:00:00Z/2020-12-31T00:00:00Z": "0 objects: 0 denied\n",
+	} {
+		if _, stdout, _ = lintelAudit(t, "-n", "audit", "--changed", changed); !strings.Contains(stdout, want) {
+			t.Errorf("--changed %s: %q is not in\n%s", changed, want, stdout)
+		}
+	}
 	kubectl(t, "", "delete", "deployment", "bare", "-n", "audit")
 	_, stdout, _ = lintelAudit(t, "-n", "audit", "--since", earlier, "--by", "team")
 	if want := "TEAM      OBJECTS  DENIED  CHANGE  PATCHED\ncheckout        1       1       =        1  ████████████████████\nsearch          1       0       =        0\nplatform        0       0      -1        0\n"; !strings.Contains(stdout, want) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -54,8 +53,9 @@ func (g *gate) newBackground(handler *webhook.Handler, limit int64) error {
 		Memory: limit, Busy: func() bool { return handler.Running() > 0 },
 		Publisher: &audit.Reports{
 			Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
-			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds,
+			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds, Tell: g.tellNews(),
 		},
+		Gate: openGate{g},
 	})
 	if err != nil {
 		return err
@@ -85,30 +85,4 @@ func (g *gate) auditKinds(set *engine.Set) []audit.Watched {
 		}
 	}
 	return watched
-}
-
-// registerAudit registers the metrics of an audit.
-func (g *gate) registerAudit() error {
-	gauge := func(name, help string, of func(audit.Progress) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "lintel", Subsystem: "audit", Name: name, Help: help}, func() float64 { return of(g.background.Progress()) })
-	}
-	for _, c := range []prometheus.Collector{
-		gauge("objects", "Objects that the audit of this replica knows; 0 where another leads.", func(p audit.Progress) float64 { return float64(p.Objects) }),
-		gauge("reviews", "How many objects it has reviewed since it leads.", func(p audit.Progress) float64 { return float64(p.Reviews) }),
-		gauge("unlisted_kinds", "Kinds that policies match and that it may not list or watch.", func(p audit.Progress) float64 { return float64(p.Unlisted) }),
-		gauge("unkept_objects", "Objects that there was no more memory for, so that no report has them.", func(p audit.Progress) float64 { return float64(p.Unkept) }),
-		gauge("cut_objects", "Objects of which reports say no more than which policies they break, for lack of memory.", func(p audit.Progress) float64 { return float64(p.Cut) }),
-		gauge("finished_seconds", "When all had been reviewed last, in seconds since 1970; 0 before.", func(p audit.Progress) float64 {
-			if p.Finished.IsZero() {
-				return 0
-			}
-			return float64(p.Finished.Unix())
-		}),
-		gauge("duration_seconds", "How long that took.", func(p audit.Progress) float64 { return p.Took.Seconds() }),
-	} {
-		if err := g.metrics.Register(c); err != nil {
-			return fmt.Errorf("register metrics of the audit: %w", err)
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/restmapper"
@@ -13,8 +14,9 @@ import (
 	"github.com/lintel-policy/lintel/webhook"
 )
 
-// newDenials makes what writes Events of what is denied, where there is a cluster.
-func (c *serveCommand) newDenials(g *gate) error {
+// newTellers makes what writes Events of what is denied, where there is a cluster, and
+// of what an audit finds, where there is one.
+func (c *serveCommand) newTellers(g *gate) error {
 	if g.mode == alone || !c.events {
 		return nil
 	}
@@ -22,12 +24,24 @@ func (c *serveCommand) newDenials(g *gate) error {
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
-	g.denials, err = controller.NewDenials(controller.DenialsConfig{
-		Recorder: func(ctx context.Context) events.EventRecorder { return newRecorder(ctx, g.client) },
-		Mapper:   restmapper.NewDeferredDiscoveryRESTMapperWithContext(memory.NewMemCacheClientWithContext(g.client.DiscoveryClient)),
-		Metadata: reader, Metrics: g.metrics,
-	})
+	recorder := func(ctx context.Context) events.EventRecorder { return newRecorder(ctx, g.client) }
+	mapper := restmapper.NewDeferredDiscoveryRESTMapperWithContext(memory.NewMemCacheClientWithContext(g.client.DiscoveryClient))
+	g.denials, err = controller.NewDenials(controller.DenialsConfig{Recorder: recorder, Mapper: mapper, Metadata: reader, Metrics: g.metrics})
+	if err != nil || !c.audit {
+		return err
+	}
+	g.findings, err = controller.NewFindings(controller.FindingsConfig{Recorder: recorder, Mapper: mapper, Metadata: reader, PolicyUID: g.policyUID, Metrics: g.metrics})
 	return err
+}
+
+// policyUID returns the uid of the Policy object of a name, "" if there is none.
+func (g *gate) policyUID(name string) types.UID {
+	for _, p := range g.kept.policies.Objects().Policies {
+		if p.Name == name {
+			return p.UID
+		}
+	}
+	return ""
 }
 
 // tellReviewed returns what each review is handed to, nil where nobody wants it.

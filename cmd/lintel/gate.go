@@ -49,6 +49,7 @@ type gate struct {
 	certificate *certificate
 	registrar   *controller.Registrar          // nil without a cluster
 	denials     *controller.Denials            // nil without a cluster, and where no Events are to be written
+	findings    *controller.Findings           // nil where nothing is audited, and where no Events are to be written
 	election    *election                      // nil where nobody else is there
 	replicas    *replicas                      // nil where nobody else is there
 	changed     chan struct{}                  // sent to when others are in force somewhere, for the registrar
@@ -271,7 +272,7 @@ func until(ctx context.Context, atMost time.Duration, check func() error) error 
 
 // serve makes the server, with a certificate, and what registers it.
 func (c *serveCommand) serve(ctx context.Context, g *gate) error {
-	if err := c.newDenials(g); err != nil {
+	if err := c.newTellers(g); err != nil {
 		return err
 	}
 	handler, err := webhook.New(webhook.Config{Decider: g.live, Checker: g.newChecker(), Revision: g.live.Revision, Record: c.tellReviewed(g), Metrics: g.metrics, Log: g.log})
@@ -357,6 +358,9 @@ func (c *serveCommand) registerBy(ctx context.Context, g *gate, target string) (
 			return err
 		}
 		cfg.Lagging = g.replicas.known.Lagging
+		if c.audit {
+			cfg.Audited = g.client.EventsV1()
+		}
 	}
 	g.registrar, err = controller.NewRegistrar(cfg)
 	return err

@@ -116,6 +116,9 @@ func (g *gate) lead(ctx context.Context) {
 	}
 	if g.background != nil {
 		beside.Go(func() { g.background.Run(ctx) })
+		if g.findings != nil {
+			beside.Go(func() { g.findings.Run(ctx) })
+		}
 	}
 	insist(ctx, func() error { return g.registrar.Run(ctx) }, func(err error) { g.log.Error("registering", zap.Error(err)) })
 	beside.Wait()

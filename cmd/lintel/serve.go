@@ -72,8 +72,9 @@ With --standalone there is no cluster: AdmissionReviews are answered over TLS,
 and policies that read a namespace or an inventory could not decide.
 
 With --audit, the leader reviews what is in the cluster already, and what changes
-of it, and keeps a Report of openreports.io in each namespace. docs/audit.md says
-what it needs.
+of it, and keeps a Report of openreports.io in each namespace. What is new is told of
+by Events, and so is what came in while somebody had opened the gate. docs/audit.md
+says what it needs.
 
 With --record, each review that was answered is kept in a file, without
 credentials, to be judged by other policies with lintel replay. Recording never
@@ -110,7 +111,7 @@ func (c *serveCommand) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&c.logLevel, "log-level", "info", "what is logged, by `level`: info or debug")
 	flags.BoolVar(&c.audit, "audit", false, "review what is in the cluster already, and keep reports of openreports.io of it; only with --service and \"-p cluster\"")
 	flags.StringVar(&c.auditMemory, "audit-memory", "256Mi", "`bytes` that the audit may take: what there is no room for is left out, and counted in the metrics; such as 256Mi")
-	flags.BoolVar(&c.events, "events", true, "write Events about what is denied, on what made it or else on the object; --events=false for none")
+	flags.BoolVar(&c.events, "events", true, "write Events about what is denied, and what --audit finds, on what made it or else on the object; --events=false for none")
 	flags.StringVar(&c.record, "record", "", "`file` or folder to record reviews in, without credentials, for lintel replay; empty for none")
 	flags.StringVar(&c.recordLimit, "record-limit", "256Mi", "`bytes` of recorded reviews to keep, the latest; such as 256Mi")
 	complete(cmd, "log-level", "info", "debug")

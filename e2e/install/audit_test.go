@@ -39,11 +39,24 @@ func TestAudit(t *testing.T) {
 	f.must(t, "apply", "-f", "../../manifests/audit.yaml", "-f", policies)
 	f.startAll(t, "--audit", "--lame-duck=1s")
 	f.awaitReport(t, "Deployment bare probes warn", true)
+	eventually(t, "an Event on the Deployment", func() bool {
+		return strings.Contains(f.told(t, "before", "PolicyViolationFound"), "Deployment bare: Deployment before/bare breaks ")
+	})
+	eventually(t, "the violations to be counted", func() bool {
+		return strings.Contains(f.auditMetrics(), `lintel_audit_violations{enforcement="warn",namespace="before",policy="resources",severity="high"} 3`)
+	})
+
+	f.breakglass(t, "--for", "1h", "--reason", "INC-2: who leads is asleep")
+	eventually(t, "the leader to know of it", func() bool { return strings.HasSuffix(f.openings(t), "Z/") })
+	f.applyText(t, slippedIn)
 
 	// A leader that has slept for long does not go on where it was.
 	leader := f.leaders()[0]
 	must(t, f.replicas[leader].Signal(syscall.SIGSTOP))
 	eventually(t, "another replica to lead", func() bool { return slices.ContainsFunc(f.leaders(), func(n int) bool { return n != leader }) })
+	f.breakglass(t, "--end")
+	eventually(t, "it to be told what came in", func() bool { return strings.HasSuffix(f.openings(t), " told") })
+	f.testCameIn(t)
 	f.must(t, "patch", "deployment", "bare", "-n", "before", "--type=json", `-p=[{"op": "add", "path": "/spec/template/spec/containers/0/readinessProbe", "value": {"httpGet": {"port": 80}}},
 		{"op": "add", "path": "/spec/template/spec/containers/0/livenessProbe", "value": {"httpGet": {"port": 80}}}]`)
 	f.awaitReport(t, "Deployment bare probes warn", false)
@@ -53,12 +66,79 @@ func TestAudit(t *testing.T) {
 	if after := f.report(t); after != before {
 		t.Errorf("a leader that was gone has written a report:\n%s\nbefore:\n%s", after, before)
 	}
+	if got := strings.Count(f.told(t, "default", "OpenGateAudited"), "slipped-in"); got != 2 {
+		t.Errorf("it was told %d times what came in, want once on each configuration", got)
+	}
 
 	f.must(t, "patch", "policy.lintel.dev", "resources", "--type=merge", `-p={"spec": {"enforcement": "deny"}}`)
 	f.awaitReport(t, "Deployment bare resources fail", true)
 	f.must(t, "delete", "clusterrole", "lintel")
 	eventually(t, "the reports to go with the installation", func() bool {
 		return f.must(t, "get", "reports.openreports.io", "-A", "-o", "name") == ""
+	})
+}
+
+// slippedIn is what nobody judges who has opened the gate.
+const slippedIn = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: slipped-in, namespace: before, labels: {service: slipped-in}}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: slipped-in}}
+  template:
+    metadata: {labels: {app: slipped-in}}
+    spec: {containers: [{name: bare, image: "registry.example/bare:1"}]}
+`
+
+// openings returns what is remembered of the times that the gate was open.
+func (f *fleet) openings(t *testing.T) string {
+	t.Helper()
+	return f.must(t, "get", "configmap", "lintel-state", "-n", namespace, "-o", "jsonpath={.data.openings}")
+}
+
+// told returns the Events of a reason in a namespace, each with what it is on.
+func (f *fleet) told(t *testing.T, namespace, reason string) string {
+	t.Helper()
+	return f.must(t, "get", "events.events.k8s.io", "-n", namespace, "--field-selector", "reason="+reason, "-o", `jsonpath={range .items[*]}{.regarding.kind} {.regarding.name}: {.note}{"\n"}{end}`)
+}
+
+// auditMetrics returns what all replicas count of the audit.
+func (f *fleet) auditMetrics() string {
+	all := ""
+	for n := range f.replicas {
+		all += page("http://" + addressOf(n) + ":8080/metrics")
+	}
+	return all
+}
+
+// testCameIn looks for what came in while the gate was open, in all places where it is
+// told of.
+func (f *fleet) testCameIn(t *testing.T) {
+	t.Helper()
+	told := f.told(t, "default", "OpenGateAudited")
+	if !strings.Contains(told, "ValidatingWebhookConfiguration lintel: While the gate was open, from ") || !strings.Contains(told, "Deployment before/slipped-in") {
+		t.Errorf("the Events are\n%s", told)
+	}
+	eventually(t, "the report to mark it", func() bool {
+		return strings.Contains(f.must(t, "get", "reports.openreports.io", "lintel", "-n", "before", "-o",
+			`jsonpath={range .results[*]}{.resources[0].name} {.properties.openedGate}{"\n"}{end}`), "slipped-in 20")
+	})
+	logged := 0
+	for _, g := range f.replicas {
+		logged += strings.Count(g.Log(), `"came in while the gate was open, and violates policies","kind":"Deployment","namespace":"before","name":"slipped-in"`)
+	}
+	if logged != 1 {
+		t.Errorf("it was logged %d times, want once", logged)
+	}
+	_, command, _ := strings.Cut(strings.SplitN(told, "\n", 2)[0], "lintel audit ")
+	args := append(strings.Fields("audit -p cluster -o text --kubeconfig "+f.Kubeconfig()), strings.Fields(command)...)
+	out, err := exec.CommandContext(t.Context(), f.binary, args...).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "warned: Deployment before/slipped-in breaks ") || strings.Contains(string(out), "before/bare ") {
+		t.Errorf("lintel %q: %v\n%s", args, err, out)
+	}
+	eventually(t, "it to be counted", func() bool {
+		return strings.Contains(f.auditMetrics(), `lintel_audit_open_gate_objects{enforcement="warn"} 1`)
 	})
 }
 
