@@ -26,16 +26,20 @@ func (c *Cluster) ready(name Component) func(context.Context) error {
 	}
 }
 
-// etcdReady asks etcd itself, with the API server's credentials.
+// etcdReady asks etcd itself.
 func (c *Cluster) etcdReady(ctx context.Context) error {
+	return c.callEtcd(ctx, http.MethodGet, "/readyz", nil)
+}
+
+// callEtcd sends a request to etcd with the API server's credentials.
+func (c *Cluster) callEtcd(ctx context.Context, method, path string, body any) error {
 	cert, err := tls.LoadX509KeyPair(c.path("etcd-client.crt"), c.path("etcd-client.key"))
 	if err != nil {
 		return fmt.Errorf("load etcd's credentials: %w", err)
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.pki.ca.pool(), Certificates: []tls.Certificate{cert}}}
 	defer transport.CloseIdleConnections()
-	url := "https://" + hostPort(c.ports[Etcd]) + "/readyz"
-	return request(ctx, &http.Client{Transport: transport}, http.MethodGet, url, nil)
+	return request(ctx, &http.Client{Transport: transport}, method, "https://"+hostPort(c.ports[Etcd])+path, body)
 }
 
 // awaitServiceAccount waits until pods can be created in a namespace: each
