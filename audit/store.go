@@ -78,8 +78,8 @@ func newStore() store { return store{spaces: map[string]*space{}} }
 
 // refresh reports whether an object is known in that version, as judged in that pass.
 func (s *store) refresh(it item) bool {
-	e := s.find(it.kind, it.id)
-	return e != nil && (e.version == it.id.ResourceVersion && e.pass == it.pass || isNewer(e.version, it.id.ResourceVersion))
+	e, version := s.find(it.kind, it.id), it.id.ResourceVersion
+	return e != nil && version != "" && (e.version == version && e.pass == it.pass || isNewer(e.version, version))
 }
 
 // isNewer reports whether a version of an object is newer than another. Versions are
@@ -111,6 +111,9 @@ func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) 
 		before = &entry{}
 		sp.objects[at] = before
 		s.size++
+	}
+	if ns == nil {
+		sp.namespace = nil // so that all is judged anew once it is known
 	}
 	e := entry{version: it.id.ResourceVersion, pass: it.pass, asked: len(o.Asked)}
 	if len(o.Violations)+len(o.Errors)+len(o.Excused) > 0 || o.Err != nil {
@@ -176,10 +179,11 @@ func (s *store) outdate(kind Kind, namespace string) {
 }
 
 // isOutdated reports whether the objects of a namespace were judged by another
-// Namespace than ns, which is taken to be put right by that.
+// Namespace than ns, which is taken to be put right by that. One that is not known now is
+// no other: it may be gone, or the API server may.
 func (s *store) isOutdated(namespace string, ns *engine.Object) bool {
 	sp := s.spaces[namespace]
-	if sp == nil || namespace == "" || sp.namespace == ns {
+	if sp == nil || ns == nil || sp.namespace == ns {
 		return false
 	}
 	sp.namespace = ns
