@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/report"
 )
@@ -14,8 +15,11 @@ import (
 type Finding struct {
 	Ref engine.ObjectRef
 	// Asked is how many policies judged it.
-	Asked      int
+	Asked int
+	// Violations are the worst, at least one of each policy, and Left is how many more
+	// there are: an object can have tens of thousands.
 	Violations []report.Violation
+	Left       int
 	// Errors are the policies that could not decide.
 	Errors  []*engine.PolicyError
 	Excused []engine.Excuse
@@ -117,7 +121,8 @@ func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) 
 	}
 	e := entry{version: it.id.ResourceVersion, pass: it.pass, asked: len(o.Asked)}
 	if len(o.Violations)+len(o.Errors)+len(o.Excused) > 0 || o.Err != nil {
-		e.found = &Finding{Ref: o.Ref, Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now}
+		e.found = &Finding{Ref: o.Ref, Asked: len(o.Asked), Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now}
+		e.found.Violations, e.found.Left = worst(o.Violations)
 	}
 	if before.asked == e.asked && isSame(before.found, e.found) {
 		e.found = before.found // so that Since stays
@@ -127,12 +132,40 @@ func (s *store) put(it item, ns *engine.Object, o report.Object, now time.Time) 
 	*before = e
 }
 
+// maxKept is how many violations are kept of an object, as a rule. A report has room for
+// some five hundred results.
+const maxKept = 100
+
+// worst returns the violations of an object that are kept, with texts as long as a report
+// shows them, and how many are not. They are sorted, the worst first.
+func worst(all []report.Violation) (kept []report.Violation, left int) {
+	type judged struct {
+		policy      string
+		enforcement v1alpha1.Enforcement
+	}
+	known := map[judged]bool{}
+	for i, v := range all {
+		of := judged{v.Policy, v.Enforcement}
+		if i < maxKept || !known[of] {
+			v.Message, v.Subject, v.Fix, v.Path = shortened(v.Message, maxText), shortened(v.Subject, maxName), shortened(v.Fix, maxText), slices.Clone(v.Path)
+			for k, step := range v.Path {
+				if name, ok := step.(string); ok {
+					v.Path[k] = shortened(name, maxName)
+				}
+			}
+			kept = append(kept, v)
+		}
+		known[of] = true
+	}
+	return kept, len(all) - len(kept)
+}
+
 // isSame reports whether the same was found, whenever.
 func isSame(a, b *Finding) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return slices.EqualFunc(a.Violations, b.Violations, isSameViolation) && slices.Equal(a.Excused, b.Excused) &&
+	return a.Left == b.Left && slices.EqualFunc(a.Violations, b.Violations, isSameViolation) && slices.Equal(a.Excused, b.Excused) &&
 		slices.EqualFunc(a.Errors, b.Errors, func(x, y *engine.PolicyError) bool { return x.Error() == y.Error() && x.OnError == y.OnError }) &&
 		(a.Err == nil) == (b.Err == nil) && (a.Err == nil || a.Err.Error() == b.Err.Error())
 }
