@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -28,6 +29,9 @@ func (g *gate) newBackground(handler *webhook.Handler) error {
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
+	mended := prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "lintel", Subsystem: "audit", Name: "mended_reports_total", Help: "Reports that somebody else had changed or deleted, and that were put right.",
+	})
 	g.audited = make(chan struct{}, 1)
 	g.background, err = audit.NewBackground(audit.BackgroundConfig{
 		Client: client.CoreV1().RESTClient(), Set: g.live.Set, Kinds: g.auditKinds, Inventory: g.inventory.Current, Changed: g.audited, Log: g.log,
@@ -39,12 +43,16 @@ func (g *gate) newBackground(handler *webhook.Handler) error {
 		Publisher: &audit.Reports{
 			Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
 			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds,
+			Mended: func(namespace string) {
+				mended.Inc()
+				g.log.Info("put right a report that somebody else had changed or deleted", zap.String("namespace", namespace))
+			},
 		},
 	})
 	if err != nil {
 		return err
 	}
-	return g.registerAudit()
+	return g.registerAudit(mended)
 }
 
 // auditKinds returns what policies match of the kinds that there are, each with the
@@ -84,12 +92,12 @@ func letDecide(ctx context.Context, handler *webhook.Handler) {
 	}
 }
 
-// registerAudit registers the metrics of an audit.
-func (g *gate) registerAudit() error {
+// registerAudit registers the metrics of an audit, with others of its own.
+func (g *gate) registerAudit(more ...prometheus.Collector) error {
 	gauge := func(name, help string, of func(audit.Progress) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "lintel", Subsystem: "audit", Name: name, Help: help}, func() float64 { return of(g.background.Progress()) })
 	}
-	for _, c := range []prometheus.Collector{
+	for _, c := range append(more,
 		gauge("objects", "Objects that the audit of this replica knows; 0 where another leads.", func(p audit.Progress) float64 { return float64(p.Objects) }),
 		gauge("reviews", "How many objects it has reviewed since it leads.", func(p audit.Progress) float64 { return float64(p.Reviews) }),
 		gauge("unlisted_kinds", "Kinds that policies match and that it may not list or watch.", func(p audit.Progress) float64 { return float64(p.Unlisted) }),
@@ -100,7 +108,7 @@ func (g *gate) registerAudit() error {
 			return float64(p.Finished.Unix())
 		}),
 		gauge("duration_seconds", "How long that took.", func(p audit.Progress) float64 { return p.Took.Seconds() }),
-	} {
+	) {
 		if err := g.metrics.Register(c); err != nil {
 			return fmt.Errorf("register metrics of the audit: %w", err)
 		}
