@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -99,8 +101,40 @@ func seed(t *testing.T, client kubernetes.Interface, namespace string, n int) ma
 	return denied
 }
 
+// pages are what a client asks for of ConfigMaps, page by page. Before the second, the API
+// server forgets the state that the list began with.
+type pages struct {
+	t      *testing.T
+	base   http.RoundTripper
+	forget func() // has the API server forget a little
+	limits map[string]int
+	gone   int // how often it was said that the state is forgotten
+}
+
+// RoundTrip sends one request.
+func (p *pages) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(req.URL.Path, "/configmaps") {
+		return p.base.RoundTrip(req)
+	}
+	p.limits[req.URL.Query().Get("limit")]++
+	for waited := 0; p.gone == 0 && req.URL.Query().Get("continue") != "" && waited < 300; waited++ {
+		res, err := p.base.RoundTrip(req.Clone(p.t.Context()))
+		if err != nil {
+			return nil, err
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusGone {
+			p.gone++
+			break
+		}
+		p.forget()
+		time.Sleep(200 * time.Millisecond)
+	}
+	return p.base.RoundTrip(req)
+}
+
 // TestRun finds in many pages what a check in Go finds, in the order of names, and
-// counts by labels. Every namespace has the API server's own ConfigMap as well.
+// counts by labels, though the state in which the list began is forgotten before its end.
 func TestRun(t *testing.T) {
 	client := newClient(t)
 	namespace(t, client, "strict", map[string]string{"team": "platform"})
@@ -108,12 +142,24 @@ func TestRun(t *testing.T) {
 	want := seed(t, client, "strict", 1100) // three pages
 	seed(t, client, "lax", 10)
 
+	asked := &pages{t: t, limits: map[string]int{}, forget: func() {
+		_, err := client.CoreV1().Namespaces().Patch(t.Context(), "strict", types.MergePatchType, []byte(fmt.Sprintf(`{"metadata": {"annotations": {"now": "%d"}}}`, time.Now().UnixNano())), metav1.PatchOptions{})
+		must(t, err)
+	}}
+	config := audit.Shared.Cluster(t).Config()
+	config.Wrap(func(base http.RoundTripper) http.RoundTripper {
+		asked.base = base
+		return asked
+	})
 	var reviewed sync.Map
 	r, err := audit.Run(t.Context(), audit.Config{
-		Client: client.CoreV1().RESTClient(), Set: compile(t, owned), Kinds: []audit.Kind{configMaps}, Labels: []string{"team"},
+		Client: clientOf(t, config).CoreV1().RESTClient(), Set: compile(t, owned), Kinds: []audit.Kind{configMaps}, Labels: []string{"team"},
 		Reviewed: func() { reviewed.Store(new(int), true) },
 	})
 	must(t, err)
+	if pages := asked.limits["500"]; asked.gone != 1 || pages < 4 || len(asked.limits) != 1 || len(r.Errors) > 0 {
+		t.Errorf("asked for pages of %v, %d times forgotten, errors %v; want some of 500, one of them twice, and no error", asked.limits, asked.gone, r.Errors)
+	}
 	got, names := map[string]bool{}, []string{}
 	for _, o := range r.Objects {
 		if ns := o.Ref.Namespace; ns != "strict" && ns != "lax" || o.Ref.Name == "kube-root-ca.crt" {

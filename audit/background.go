@@ -215,7 +215,10 @@ func (b *Background) follow(ctx context.Context, running *sync.WaitGroup) {
 
 // lookAround has judged anew what depends on something that has changed beside it.
 func (b *Background) lookAround(ctx context.Context) {
-	names := b.spaces()
+	namespaces := map[string]*engine.Object{}
+	for _, name := range b.spaces() {
+		namespaces[name] = b.namespaceOf(ctx, name) // which may ask the API server
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.store.hasRoom() {
@@ -231,8 +234,8 @@ func (b *Background) lookAround(ctx context.Context) {
 			}
 		}
 	}
-	for _, name := range names {
-		if b.store.isOutdated(name, b.cfg.Namespace(ctx, name)) {
+	for name, ns := range namespaces {
+		if b.store.isOutdated(name, ns) {
 			for _, f := range b.followers {
 				f.renewIn(name)
 			}
@@ -304,56 +307,71 @@ func (b *Background) namespaceOf(ctx context.Context, name string) *engine.Objec
 	return b.cfg.Namespace(ctx, name)
 }
 
-// publish publishes what has changed, once all has been reviewed.
+// publish publishes what has changed, once all has been reviewed. Where nothing can be
+// published it is tried ever more rarely.
 func (b *Background) publish(ctx context.Context) {
-	tick := time.NewTicker(b.cfg.PublishEvery)
-	defer tick.Stop()
-	var checked time.Time
+	var p publishing
 	var asked Window
 	said := ""
-	for {
-		err := errors.Join(b.publishOnce(ctx, &checked), b.tellOpened(ctx, &asked))
+	for wait := b.cfg.PublishEvery; ctx.Err() == nil; {
+		err := errors.Join(b.publishOnce(ctx, &p), b.tellOpened(ctx, &asked))
 		if err == nil {
 			said = ""
 		} else if ctx.Err() == nil && err.Error() != said {
 			said = err.Error() // once
 			b.cfg.Log.Error("publishing what was found", zap.Error(err))
 		}
+		if err == nil || isRefused(err) {
+			wait = b.cfg.PublishEvery
+		} else {
+			wait = min(2*wait, max(b.cfg.Interval, b.cfg.PublishEvery))
+		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }
 
+// publishing is what is kept between one time of publishing and the next.
+type publishing struct {
+	checked time.Time // when it was last looked for what somebody else has changed
+	refused []string  // namespaces whose reports the API server would not take
+}
+
 // publishOnce publishes what has changed and, once in an interval, what somebody else
-// has changed. checked is when that was last.
-func (b *Background) publishOnce(ctx context.Context, checked *time.Time) error {
+// has changed. Where one report is refused, the others are published all the same, and
+// it is tried again an interval later. Any other failure is one of all.
+func (b *Background) publishOnce(ctx context.Context, p *publishing) error {
 	if b.Progress().Pending > 0 {
 		return nil
 	}
 	b.noteOpened()
-	var errs []error
-	if now := b.cfg.Now(); now.Sub(*checked) >= b.cfg.Interval {
+	if now := b.cfg.Now(); now.Sub(p.checked) >= b.cfg.Interval {
 		foreign, err := b.cfg.Publisher.Foreign(ctx)
 		if err != nil {
 			return err
 		}
-		*checked = now
-		b.mark(foreign...)
+		b.mark(append(foreign, p.refused...)...)
+		p.checked, p.refused = now, nil
 	}
-	for _, space := range b.changedSpaces() {
-		err := ctx.Err()
+	var refused error
+	spaces := b.changedSpaces()
+	for i, space := range spaces {
+		err := b.cfg.Publisher.Publish(ctx, space)
 		if err == nil {
-			err = b.cfg.Publisher.Publish(ctx, space)
+			continue
 		}
-		if err != nil {
-			b.mark(space.Namespace)
-			errs = append(errs, fmt.Errorf("namespace %q: %w", space.Namespace, err))
+		err = fmt.Errorf("namespace %q: %w", space.Namespace, err)
+		if !isRefused(err) {
+			for _, left := range spaces[i:] {
+				b.mark(left.Namespace)
+			}
+			return err
 		}
+		p.refused, refused = append(p.refused, space.Namespace), cmp.Or(refused, err)
 	}
-	return errors.Join(errs...)
+	return refused
 }
 
 // mark has namespaces published once more.
@@ -386,7 +404,7 @@ func (b *Background) changedSpaces() []Space {
 func (b *Background) pending() int {
 	n := 0
 	for _, f := range b.followers {
-		if f.listed == 0 && f.failure == nil { // what cannot be listed holds up nothing
+		if f.isPending() {
 			n++
 		}
 	}

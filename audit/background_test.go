@@ -22,24 +22,31 @@ import (
 type picture struct {
 	*audit.Background
 	changed chan struct{}
+	ahead   atomic.Int64 // of the time, in nanoseconds
 
 	mu         sync.Mutex
 	set        *engine.Set
 	namespaces map[string]*engine.Object
 	spaces     map[string]audit.Space
+	first      map[string]audit.Space // as first published
 	published  int
 	opened     []audit.Window // the times that the gate was open
 	untold     bool
 	came       []audit.Came // what was told of them
 }
 
-// paint runs a Background over the ConfigMaps of the API server as long as the test
-// runs. It knows one namespace, and objects of others cannot be judged.
-func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace string, adjust ...func(*audit.BackgroundConfig)) *picture {
+// paint runs a Background over the ConfigMaps of the API server, or other kinds, as long
+// as the test runs. It knows one namespace, and objects of others cannot be judged.
+func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace string, kinds ...audit.Kind) *picture {
 	t.Helper()
-	p := &picture{changed: make(chan struct{}, 1), set: set, namespaces: map[string]*engine.Object{}, spaces: map[string]audit.Space{}}
+	return paintWith(t, client, set, namespace, func(*audit.BackgroundConfig) {}, kinds...)
+}
+
+// paintWith is paint with a configuration that change has changed.
+func paintWith(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace string, change func(*audit.BackgroundConfig), kinds ...audit.Kind) *picture {
+	t.Helper()
+	p := &picture{changed: make(chan struct{}, 1), set: set, namespaces: map[string]*engine.Object{}, spaces: map[string]audit.Space{}, first: map[string]audit.Space{}}
 	p.label(t, namespace, `{}`)
-	var err error
 	cfg := audit.BackgroundConfig{
 		Client: client.CoreV1().RESTClient(), Changed: p.changed, Interval: 500 * time.Millisecond, PublishEvery: 100 * time.Millisecond,
 		Set: func() *engine.Set {
@@ -48,7 +55,11 @@ func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace
 			return p.set
 		},
 		Kinds: func(set *engine.Set) []audit.Watched {
-			return []audit.Watched{{Kind: configMaps, Revision: set.Policies()[0].Revision}}
+			var watched []audit.Watched
+			for _, kind := range append(kinds, configMaps)[:max(1, len(kinds))] {
+				watched = append(watched, audit.Watched{Kind: kind, Revision: set.Policies()[0].Revision})
+			}
+			return watched
 		},
 		Namespace: func(_ context.Context, name string) *engine.Object {
 			p.mu.Lock()
@@ -56,11 +67,11 @@ func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace
 			return p.namespaces[name]
 		},
 		Inventory: func() *engine.Inventory { return nil },
+		Now:       func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 		Publisher: p, Gate: p,
 	}
-	for _, a := range adjust {
-		a(&cfg)
-	}
+	change(&cfg)
+	var err error
 	p.Background, err = audit.NewBackground(cfg)
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
@@ -80,6 +91,9 @@ func paint(t *testing.T, client kubernetes.Interface, set *engine.Set, namespace
 func (p *picture) Publish(_ context.Context, s audit.Space) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if _, ok := p.first[s.Namespace]; !ok {
+		p.first[s.Namespace] = s
+	}
 	p.spaces[s.Namespace] = s
 	p.published++
 	return nil

@@ -30,7 +30,7 @@ func TestMemory(t *testing.T) {
 		create(fmt.Sprintf("limit-%02d", i), "")
 	}
 	named := strings.NewReplacer(`"owner is missing"`, `sprintf("%s lacks an owner", [input.review.object.metadata.name])`, "[ConfigMap, PersistentVolumeClaim]", "[LimitRange]").Replace(owned)
-	p := paint(t, client, compile(t, named), "tight", func(cfg *audit.BackgroundConfig) {
+	p := paintWith(t, client, compile(t, named), "tight", func(cfg *audit.BackgroundConfig) {
 		cfg.Memory = 32 << 10
 		cfg.Kinds = func(set *engine.Set) []audit.Watched {
 			kind := audit.Kind{GroupVersionKind: schema.GroupVersionKind{Version: "v1", Kind: "LimitRange"}, Resource: "limitranges", Namespaced: true}

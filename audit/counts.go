@@ -39,11 +39,17 @@ func (s *store) count(f *Finding, n int) {
 	if f.Err != nil {
 		s.errors += n
 	}
-	for _, v := range f.Violations {
-		of := series{v.Policy, v.Enforcement, v.Severity, f.Ref.Namespace}
+	add := func(of series, n int) {
+		of.namespace = f.Ref.Namespace
 		if s.counts[of] += n; s.counts[of] == 0 {
 			delete(s.counts, of)
 		}
+	}
+	for _, v := range f.Violations {
+		add(series{policy: v.Policy, enforcement: v.Enforcement, severity: v.Severity}, n)
+	}
+	for of, left := range f.left {
+		add(of, n*left)
 	}
 }
 

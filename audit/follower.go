@@ -15,6 +15,7 @@ type follower struct {
 	b     *Background
 	ctx   context.Context //nolint:containedctx // ends with the follower, which is given up before the rest
 	stop  context.CancelFunc
+	began time.Time
 	again chan struct{} // has room for one
 
 	// Guarded by b.mu.
@@ -25,6 +26,7 @@ type follower struct {
 	asked   int      // counts the times that all is to be listed, judged or not
 	checked int      // what asked was when the last list began
 	failure error    // why it cannot be listed or watched; nil if it can
+	said    string   // the failure that was logged last
 
 	claiming sync.Mutex
 	claimed  claims
@@ -33,7 +35,15 @@ type follower struct {
 
 func (b *Background) newFollower(ctx context.Context, w Watched) *follower {
 	ctx, stop := context.WithCancel(ctx)
-	return &follower{b: b, ctx: ctx, stop: stop, again: make(chan struct{}, 1), watched: w, pass: 1}
+	return &follower{b: b, ctx: ctx, stop: stop, began: b.cfg.Now(), again: make(chan struct{}, 1), watched: w, pass: 1}
+}
+
+// isPending reports whether the kind may yet be reviewed for the first time. What cannot
+// be listed holds up nothing, unless that may pass in a moment: a report that leaves out
+// what it had would be read as if that were mended. b is locked.
+func (f *follower) isPending() bool {
+	mayCome := f.failure == nil || !isRefused(f.failure) && f.b.cfg.Now().Sub(f.began) < maxRetry
+	return f.listed == 0 && mayCome
 }
 
 // renew has all judged anew. b is locked.
@@ -73,19 +83,22 @@ const (
 	maxRetry = time.Minute
 )
 
+// errShort says that a watch is of no use: the API server ends it as soon as it begins.
+var errShort = errors.New("the watch ended at once")
+
 // run follows until ctx ends.
 func (f *follower) run(ctx context.Context) {
 	version, wait := "", minRetry
 	for ctx.Err() == nil {
+		began := time.Now()
 		next, err := f.step(ctx, version)
-		f.note(ctx, err)
 		version = next
-		switch {
-		case err == nil:
-			wait = minRetry
+		if err == nil {
 			continue
-		case errors.Is(err, errForgotten):
-			continue
+		}
+		f.fail(ctx, err)
+		if time.Since(began) > maxRetry {
+			wait = minRetry // it was well for long
 		}
 		select {
 		case <-ctx.Done():
@@ -116,17 +129,25 @@ func (f *follower) step(ctx context.Context, version string) (string, error) {
 	return next, nil
 }
 
-// note keeps what keeps the kind from being followed, and logs it once.
-func (f *follower) note(ctx context.Context, err error) {
+// fail keeps what keeps the kind from being followed, and logs it once. A version that
+// is forgotten does not: all is listed again.
+func (f *follower) fail(ctx context.Context, err error) {
 	if ctx.Err() != nil || errors.Is(err, errForgotten) {
 		return
 	}
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
-	if err != nil && (f.failure == nil || f.failure.Error() != err.Error()) {
+	if f.failure = err; f.said != err.Error() {
+		f.said = err.Error()
 		f.b.cfg.Log.Error("cannot audit a kind", zap.String("resource", f.watched.Resource), zap.String("group", f.watched.Group), zap.Error(err))
 	}
-	f.failure = err
+}
+
+// followed notes that the kind is.
+func (f *follower) followed() {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	f.failure = nil
 }
 
 // list reviews all objects of the kind, but for those that have been by the same
@@ -152,9 +173,7 @@ func (f *follower) list(ctx context.Context) (version string, err error) {
 // listIn does the same for one namespace, whatever has been reviewed.
 func (f *follower) listIn(ctx context.Context, namespace string) error {
 	f.b.mu.Lock()
-	kind := f.watched.Kind
-	f.b.store.outdate(kind, namespace)
-	pass := f.pass
+	kind, pass := f.watched.Kind, f.pass
 	f.b.mu.Unlock()
 	_, err := f.review(ctx, &lister{f.b.lister.client, namespace}, kind, pass, nil)
 	return err
@@ -211,9 +230,14 @@ func (f *follower) watch(ctx context.Context, version string) (string, error) {
 	f.b.mu.Lock()
 	kind, pass := f.watched.Kind, f.pass
 	f.b.mu.Unlock()
-	version, err := f.b.lister.watch(watching, kind, version, func(c change) { f.change(watching, kind, pass, c) })
-	if watching.Err() != nil {
+	began := time.Now()
+	// What has come is reviewed to the end, whatever else there is to do: nobody tells of it again.
+	version, err := f.b.lister.watch(watching, kind, version, f.followed, func(c change) { f.change(ctx, kind, pass, c) })
+	switch {
+	case watching.Err() != nil:
 		err = nil
+	case err == nil && time.Since(began) < minRetry:
+		err = errShort
 	}
 	stop()
 	return version, err
@@ -226,12 +250,16 @@ func (f *follower) isOutdated() bool {
 	return !f.isComplete()
 }
 
-// takeNamespaces returns the namespaces in which all is to be judged anew.
+// takeNamespaces returns the namespaces in which all is to be judged anew. What cannot
+// be listed there now is judged when all of the kind is listed.
 func (f *follower) takeNamespaces() []string {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
 	names := f.only
 	f.only = nil
+	for _, name := range names {
+		f.b.store.outdate(f.watched.Kind, name)
+	}
 	return names
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -157,6 +158,17 @@ func sent(result rest.Result) ([]byte, error) {
 	return result.Raw()
 }
 
+// isRefused reports whether an error is the API server's word that something cannot be,
+// rather than that it cannot be now.
+func isRefused(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusTooManyRequests
+}
+
 // A change is one event of a watch.
 type change struct {
 	Type   string // ADDED, MODIFIED, DELETED, BOOKMARK or ERROR
@@ -166,10 +178,21 @@ type change struct {
 // errForgotten says that what a watch was to go on from is forgotten.
 var errForgotten = errors.New("the API server has forgotten where to go on from")
 
+// A watch that tells of nothing, since whoever answers hangs, cannot be told from one of
+// what does not change. So the API server is asked to end each after watchFor, from where
+// another goes on, and one that it has not ended by watchGrace later is given up.
+const (
+	watchFor   = 10 * time.Minute
+	watchGrace = time.Minute
+)
+
 // watch calls each with what changes after version, until the API server ends the
-// watch or ctx ends. It returns the version to go on from.
-func (l *lister) watch(ctx context.Context, kind Kind, version string, each func(change)) (string, error) {
-	req := l.request(kind).Param("watch", "true").Param("allowWatchBookmarks", "true").Param("resourceVersion", version)
+// watch or ctx ends, and begun before. It returns the version to go on from.
+func (l *lister) watch(ctx context.Context, kind Kind, version string, begun func(), each func(change)) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, watchFor+watchGrace)
+	defer cancel()
+	req := l.request(kind).Param("watch", "true").Param("allowWatchBookmarks", "true").Param("resourceVersion", version).
+		Param("timeoutSeconds", strconv.Itoa(int(watchFor.Seconds())))
 	body, err := req.Stream(ctx)
 	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
 		return version, errForgotten
@@ -178,9 +201,10 @@ func (l *lister) watch(ctx context.Context, kind Kind, version string, each func
 		return version, err
 	}
 	defer func() { _ = body.Close() }()
+	begun()
 	for d := json.NewDecoder(body); ; {
-		var c change
-		if err := d.Decode(&c); err != nil {
+		c, err := readChange(d)
+		if err != nil {
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
@@ -198,6 +222,32 @@ func (l *lister) watch(ctx context.Context, kind Kind, version string, each func
 			each(c)
 		}
 	}
+}
+
+// readChange reads an event. Its object may be nested as deeply as the decoder takes, so
+// it is decoded for itself. The error is io.EOF where there is none any more.
+func readChange(d *json.Decoder) (c change, err error) {
+	if err := expect(d, json.Delim('{')); err != nil {
+		return c, err
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return c, err
+		}
+		switch key {
+		case "type":
+			err = d.Decode(&c.Type)
+		case "object":
+			err = d.Decode(&c.Object)
+		default:
+			err = d.Decode(new(json.RawMessage))
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	return c, expect(d, json.Delim('}'))
 }
 
 func watchError(object []byte) error {

@@ -33,6 +33,13 @@ const (
 // 1.5 MiB that etcd takes, since there is one for each namespace.
 const maxReport = 256 << 10
 
+// How long the texts of a result may be, in bytes: some of them are names that whoever
+// made the object has chosen, and one result is not to take the room of all others.
+const (
+	maxText = 1 << 10
+	maxName = 253 // as the API server has it
+)
+
 // newResults returns the results of what is found in a namespace, worst first, and how
 // many there are of each. policies are by name.
 func newResults(space Space, policies map[string]engine.Info) ([]openreports.ReportResult, openreports.ReportSummary) {
@@ -80,7 +87,7 @@ func (f *Finding) results(policies map[string]engine.Info) []openreports.ReportR
 		info := policies[policy]
 		results = append(results, openreports.ReportResult{
 			Source: source, Policy: policy, Category: info.Category, Severity: openreports.ResultSeverity(info.Severity), Result: result,
-			Scored: result == fail, Description: engine.PrintableLines(message), Timestamp: timestamp(f.Since), Subjects: []corev1.ObjectReference{f.subject()},
+			Scored: result == fail, Description: shortened(engine.PrintableLines(message), maxText), Timestamp: timestamp(f.Since), Subjects: []corev1.ObjectReference{f.subject()},
 		})
 		return &results[len(results)-1]
 	}
@@ -90,16 +97,16 @@ func (f *Finding) results(policies map[string]engine.Info) []openreports.ReportR
 			result = fail
 		}
 		r := add(v.Policy, result, v.Message)
-		r.Severity, r.Rule = openreports.ResultSeverity(v.Severity), rule(v.Path)
+		r.Severity, r.Rule = openreports.ResultSeverity(v.Severity), shortened(rule(v.Path), maxText)
 		r.Properties = map[string]string{"enforcement": string(v.Enforcement)}
 		if len(v.Path) > 0 {
-			r.Properties["path"] = v.Path.String()
+			r.Properties["path"] = shortened(v.Path.String(), maxText)
 		}
 		if !f.Opened.From.IsZero() {
 			r.Properties["openedGate"] = f.Opened.String()
 		}
 		if v.Subject != "" {
-			r.Properties["subject"] = engine.Printable(v.Subject)
+			r.Properties["subject"] = shortened(engine.Printable(v.Subject), maxName)
 		}
 	}
 	for _, e := range f.Errors {
@@ -115,7 +122,17 @@ func (f *Finding) results(policies map[string]engine.Info) []openreports.ReportR
 }
 
 func (f *Finding) subject() corev1.ObjectReference {
-	return corev1.ObjectReference{APIVersion: f.Ref.APIVersion, Kind: f.Ref.Kind, Namespace: f.Ref.Namespace, Name: f.Ref.Name}
+	name := func(text string) string { return shortened(engine.Printable(text), maxName) }
+	return corev1.ObjectReference{APIVersion: name(f.Ref.APIVersion), Kind: name(f.Ref.Kind), Namespace: name(f.Ref.Namespace), Name: name(f.Ref.Name)}
+}
+
+// shortened returns the beginning of a text that is longer than limit bytes.
+func shortened(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	const mark = "…"
+	return strings.ToValidUTF8(text[:limit-len(mark)], "") + mark
 }
 
 // rule is what a policy says of one field, wherever in a list that is: a policy has no
@@ -151,22 +168,26 @@ func worstFirst(a, b openreports.ReportResult) int {
 	)
 }
 
-// cut cuts results to a number of bytes, and says at the end how many are left out.
-func cut(results []openreports.ReportResult, limit int) []openreports.ReportResult {
-	size := 0
+// cut cuts results to a number of bytes, and says at the end how many are left out, with
+// those that are not among them.
+func cut(results []openreports.ReportResult, left, limit int) []openreports.ReportResult {
+	size, kept := 0, results
 	for i := range results {
 		data, err := json.Marshal(results[i])
 		if err != nil {
 			return results[:i] // texts and numbers can be encoded
 		}
 		if size += len(data) + 1; size > limit {
-			left := results[i:]
-			return append(results[:i:i], openreports.ReportResult{
-				Source: source, Policy: source, Result: skip, Timestamp: left[0].Timestamp,
-				Description: fmt.Sprintf("%s more: lintel audit lists them all", engine.Counted(len(left), "result is", "results are")),
-				Properties:  map[string]string{"omitted": strconv.Itoa(len(left))},
-			})
+			kept, left = results[:i:i], left+len(results)-i
+			break
 		}
 	}
-	return results
+	if left == 0 {
+		return kept
+	}
+	return append(kept, openreports.ReportResult{
+		Source: source, Policy: source, Result: skip, Timestamp: results[min(len(kept), len(results)-1)].Timestamp,
+		Description: fmt.Sprintf("%s more: lintel audit lists them all", engine.Counted(left, "result is", "results are")),
+		Properties:  map[string]string{"omitted": strconv.Itoa(left)},
+	})
 }

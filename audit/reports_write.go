@@ -20,7 +20,7 @@ import (
 // reportName is that of the report in each namespace, and of the cluster's own.
 const reportName = "lintel"
 
-// managedBy is the label by which reports of Lintel's are found.
+// managedBy is the label by which people find the reports of Lintel's.
 const managedBy = "app.kubernetes.io/managed-by"
 
 const (
@@ -58,6 +58,10 @@ type Reports struct {
 	// Tell is called with what a report says that the one before it did not, when it has
 	// been written. If nil, nobody is told.
 	Tell func(news []News)
+	// Mended is called with the namespace of a report, "" for the ClusterReport, that
+	// somebody else has changed or deleted, when that has been put right. If nil, nobody is
+	// told.
+	Mended func(namespace string)
 
 	mu      sync.Mutex
 	written map[string]string // the versions of the reports as they were left, by namespace
@@ -72,6 +76,7 @@ func (r *Reports) Publish(ctx context.Context, space Space) error {
 	if err != nil {
 		return err
 	}
+	touched := r.isTouched(space.Namespace, before)
 	if space.Objects == 0 {
 		return r.remove(ctx, space.Namespace, before)
 	}
@@ -83,19 +88,34 @@ func (r *Reports) Publish(ctx context.Context, space Space) error {
 	if before != nil {
 		keepTimes(after, before)
 		after.ResourceVersion = before.ResourceVersion // a write in between is somebody else's
-		if isSameReport(after, before) {
+		if isSameReport(after, before) {               // so whoever has touched it has hidden nothing
 			r.left(space.Namespace, before.ResourceVersion)
 			return nil
 		}
 		req, name = r.Client.Put(), reportName
 	}
-	if err := r.write(ctx, req, space.Namespace, name, after); err != nil {
+	switch err := r.write(ctx, req, space.Namespace, name, after); {
+	case errors.Is(err, errNoNamespace):
+		r.forget(space.Namespace)
+		return nil
+	case err != nil:
 		return err
+	}
+	if touched && r.Mended != nil {
+		r.Mended(space.Namespace)
 	}
 	if r.Tell != nil {
 		r.Tell(newsOf(space, before, after))
 	}
 	return nil
+}
+
+// isTouched reports whether a report, nil for none, is not as it was left.
+func (r *Reports) isTouched(namespace string, report *openreports.Report) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	version, ok := r.written[namespace]
+	return ok && (report == nil || report.ResourceVersion != version)
 }
 
 // report returns what is to be said of a namespace.
@@ -109,7 +129,11 @@ func (r *Reports) report(ctx context.Context, space Space) (*openreports.Report,
 	report.Name, report.Namespace = reportName, space.Namespace
 	report.Labels = map[string]string{managedBy: source}
 	report.Results, report.Summary = newResults(space, policies)
-	report.Results = cut(report.Results, reportLimit(space.Spaces)-reportHead)
+	left := 0
+	for _, f := range space.Findings {
+		left += f.Left
+	}
+	report.Results = cut(report.Results, left, reportLimit(space.Spaces)-reportHead)
 	if r.Owner != nil {
 		owner, err := r.Owner(ctx)
 		if err != nil {
@@ -153,8 +177,16 @@ func keepTimes(after, before *openreports.Report) {
 
 // isSameReport reports whether two say the same, whoever has touched one of them.
 func isSameReport(a, b *openreports.Report) bool {
-	return a.Source == b.Source && a.Summary == b.Summary && equality.Semantic.DeepEqual(a.Results, b.Results) &&
-		equality.Semantic.DeepEqual(a.Labels, b.Labels) && equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
+	return equality.Semantic.DeepEqual(ours(a), ours(b))
+}
+
+// ours is what a report says, and what keeps it or has it go, without what the API server
+// adds and what others note on it.
+func ours(r *openreports.Report) *openreports.Report {
+	c := *r
+	c.TypeMeta = metav1.TypeMeta{}
+	c.ObjectMeta = metav1.ObjectMeta{Labels: r.Labels, OwnerReferences: r.OwnerReferences, Finalizers: r.Finalizers}
+	return &c
 }
 
 // Foreign returns the namespaces whose report is not as it was left: somebody has
@@ -163,15 +195,14 @@ func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 	there := map[string]string{}
 	for _, resource := range []string{"reports", "clusterreports"} {
 		var list metav1.PartialObjectMetadataList
+		// Others may keep any number of reports of other names.
 		req := r.Client.Get().AbsPath(reportsPath+resource).SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").
-			Param("labelSelector", managedBy+"="+source)
+			Param("fieldSelector", "metadata.name="+reportName)
 		if err := into(req.Do(ctx), &list); err != nil {
 			return nil, missing(fmt.Errorf("list reports: %w", err))
 		}
 		for _, m := range list.Items {
-			if m.Name == reportName {
-				there[m.Namespace] = m.ResourceVersion
-			}
+			there[m.Namespace] = m.ResourceVersion
 		}
 	}
 	r.mu.Lock()
@@ -185,7 +216,6 @@ func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 	for namespace := range r.written {
 		if _, ok := there[namespace]; !ok {
 			foreign = append(foreign, namespace)
-			delete(r.written, namespace)
 		}
 	}
 	slices.Sort(foreign)
@@ -224,7 +254,10 @@ func into(result rest.Result, object any) error {
 	return json.Unmarshal(data, object)
 }
 
-// write sends a report. That its namespace is gone, or on its way out, is no error.
+// errNoNamespace says that a namespace is gone, or on its way out.
+var errNoNamespace = errors.New("the namespace is gone")
+
+// write sends a report.
 func (r *Reports) write(ctx context.Context, req *rest.Request, namespace, name string, report *openreports.Report) error {
 	data, err := json.Marshal(report)
 	if err != nil {
@@ -237,8 +270,11 @@ func (r *Reports) write(ctx context.Context, req *rest.Request, namespace, name 
 	err = into(req.AbsPath(path(namespace, name)).SetHeader("Content-Type", "application/json").SetHeader("Accept", "application/json").Body(data).Do(ctx), &stored)
 	switch {
 	case apierrors.HasStatusCause(err, "NamespaceTerminating"), isNamespaceGone(err):
-		return nil
+		return errNoNamespace
 	case err != nil:
+		if !isRefused(err) {
+			r.forget(namespace) // it may have been written all the same
+		}
 		return missing(fmt.Errorf("write report: %w", err))
 	}
 	r.left(namespace, stored.ResourceVersion)
@@ -246,16 +282,18 @@ func (r *Reports) write(ctx context.Context, req *rest.Request, namespace, name 
 }
 
 func (r *Reports) remove(ctx context.Context, namespace string, before *openreports.Report) error {
-	r.mu.Lock()
-	delete(r.written, namespace)
-	r.mu.Unlock()
+	r.forget(namespace)
 	if before == nil {
 		return nil
 	}
 	if err := r.leads(); err != nil {
 		return err
 	}
-	err := r.Client.Delete().AbsPath(path(namespace, reportName)).Do(ctx).Error()
+	data, err := json.Marshal(metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &before.UID, ResourceVersion: &before.ResourceVersion}})
+	if err != nil {
+		return fmt.Errorf("encode options: %w", err)
+	}
+	err = r.Client.Delete().AbsPath(path(namespace, reportName)).SetHeader("Content-Type", "application/json").Body(data).Do(ctx).Error()
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete report: %w", err)
 	}
@@ -277,6 +315,13 @@ func (r *Reports) left(namespace, version string) {
 		r.written = map[string]string{}
 	}
 	r.written[namespace] = version
+}
+
+// forget forgets in which version a report was left.
+func (r *Reports) forget(namespace string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.written, namespace)
 }
 
 // isNamespaceGone reports whether there is no such namespace any more.

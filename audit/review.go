@@ -29,7 +29,8 @@ type reviewer struct {
 func (v *reviewer) review(ctx context.Context, kind Kind, object []byte) (report.Object, bool) {
 	req, err := engine.NewRequest(object, "")
 	if err != nil {
-		return report.Object{Ref: engine.ObjectRef{Kind: kind.Kind, APIVersion: kind.GroupVersion().String()}, Err: err}, true
+		id, _ := identify(object) // what says who it is may be well
+		return report.Object{Ref: engine.ObjectRef{APIVersion: kind.GroupVersion().String(), Kind: kind.Kind, Namespace: id.Namespace, Name: id.Name}, Err: err}, true
 	}
 	if req.Deleted() {
 		return report.Object{}, false
@@ -38,9 +39,7 @@ func (v *reviewer) review(ctx context.Context, kind Kind, object []byte) (report
 	if name := req.Namespace(); name != "" {
 		req = req.In(v.namespace(name))
 	}
-	ctx, cancel := context.WithTimeout(ctx, perObject)
-	defer cancel()
-	d, m, err := v.set.Decide(ctx, req, v.inventory)
+	d, m, err := v.decide(ctx, req)
 	if err != nil {
 		return report.Object{Ref: req.Ref(), Err: errors.New("could not be reviewed: " + err.Error())}, true
 	}
@@ -49,6 +48,22 @@ func (v *reviewer) review(ctx context.Context, kind Kind, object []byte) (report
 		found.Labels = append(found.Labels, strings.Clone(req.Label(key)))
 	}
 	return found, true
+}
+
+// decide decides within perObject. Where far more time has gone by, this process was
+// stopped meanwhile, which is not the object's fault, so it is decided once more.
+func (v *reviewer) decide(ctx context.Context, req *engine.Request) (*engine.Decision, *engine.Mutation, error) {
+	within := func() (*engine.Decision, *engine.Mutation, error) {
+		ctx, cancel := context.WithTimeout(ctx, perObject)
+		defer cancel()
+		return v.set.Decide(ctx, req, v.inventory)
+	}
+	began := time.Now()
+	d, m, err := within()
+	if time.Since(began) > 2*perObject {
+		return within()
+	}
+	return d, m, err
 }
 
 // detached returns an object of a report whose texts do not hold on to the text of the

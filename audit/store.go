@@ -17,8 +17,12 @@ import (
 type Finding struct {
 	Ref engine.ObjectRef
 	// Asked is how many policies judged it.
-	Asked      int
+	Asked int
+	// Violations are the worst, at least one of each policy, and Left is how many more
+	// there are: an object can have tens of thousands.
 	Violations []report.Violation
+	Left       int
+	left       map[series]int // which, without the namespace; nil if there are none
 	// Errors are the policies that could not decide.
 	Errors  []*engine.PolicyError
 	Excused []engine.Excuse
@@ -43,10 +47,15 @@ func newFinding(o *report.Object, object []byte, now time.Time) *Finding {
 		return nil
 	}
 	s := stampsOf(object)
-	return &Finding{
-		Ref: o.Ref, Asked: len(o.Asked), Violations: o.Violations, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now,
+	f := &Finding{
+		Ref: o.Ref, Asked: len(o.Asked), Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now,
 		UID: s.uid, Owner: s.owner, Times: s.times,
 	}
+	f.Violations, f.left = worst(o.Violations)
+	for _, n := range f.left {
+		f.Left += n
+	}
+	return f
 }
 
 // A Space is what is known of a namespace.
@@ -127,8 +136,8 @@ func (s *store) hasRoom() bool {
 
 // refresh reports whether an object is known in that version, as judged in that pass.
 func (s *store) refresh(it item) bool {
-	e := s.find(it.kind, it.id)
-	return e != nil && (e.version == it.id.ResourceVersion && e.pass == it.pass || isNewer(e.version, it.id.ResourceVersion))
+	e, version := s.find(it.kind, it.id), it.id.ResourceVersion
+	return e != nil && version != "" && (e.version == version && e.pass == it.pass || isNewer(e.version, version))
 }
 
 // isNewer reports whether a version of an object is newer than another. Versions are
@@ -166,6 +175,9 @@ func (s *store) put(it item, ns *engine.Object, asked int, found *Finding) {
 		sp.objects[at] = before
 		s.size++
 	}
+	if ns == nil {
+		sp.namespace = nil // so that all is judged anew once it is known
+	}
 	s.found.take(found)
 	s.found.drop(before.found)
 	switch {
@@ -179,12 +191,41 @@ func (s *store) put(it item, ns *engine.Object, asked int, found *Finding) {
 	*before = entry{version: it.id.ResourceVersion, pass: it.pass, asked: asked, found: found}
 }
 
+// maxKept is how many violations are kept of an object, as a rule. A report has room for
+// some five hundred results.
+const maxKept = 100
+
+// worst returns the violations of an object that are kept, with texts as long as a report
+// shows them, and counts those that are not. They are sorted, the worst first.
+func worst(all []report.Violation) (kept []report.Violation, left map[series]int) {
+	known := map[series]bool{}
+	for i, v := range all {
+		of := series{policy: v.Policy, enforcement: v.Enforcement, severity: v.Severity}
+		if i < maxKept || !known[of] {
+			v.Message, v.Subject, v.Fix, v.Path = shortened(v.Message, maxText), shortened(v.Subject, maxName), shortened(v.Fix, maxText), slices.Clone(v.Path)
+			for k, step := range v.Path {
+				if name, ok := step.(string); ok {
+					v.Path[k] = shortened(name, maxName)
+				}
+			}
+			kept = append(kept, v)
+		} else {
+			if left == nil {
+				left = map[series]int{} // hardly any object has so many
+			}
+			left[of]++
+		}
+		known[of] = true
+	}
+	return kept, left
+}
+
 // isSame reports whether the same was found, whenever.
 func isSame(a, b *Finding) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return slices.EqualFunc(a.Violations, b.Violations, isSameViolation) && slices.Equal(a.Excused, b.Excused) &&
+	return a.Left == b.Left && slices.EqualFunc(a.Violations, b.Violations, isSameViolation) && slices.Equal(a.Excused, b.Excused) &&
 		slices.EqualFunc(a.Errors, b.Errors, func(x, y *engine.PolicyError) bool { return x.Error() == y.Error() && x.OnError == y.OnError }) &&
 		(a.Err == nil) == (b.Err == nil) && (a.Err == nil || a.Err.Error() == b.Err.Error())
 }
@@ -236,10 +277,11 @@ func (s *store) outdate(kind Kind, namespace string) {
 }
 
 // isOutdated reports whether the objects of a namespace were judged by another
-// Namespace than ns, which is taken to be put right by that.
+// Namespace than ns, which is taken to be put right by that. One that is not known now is
+// no other: it may be gone, or the API server may.
 func (s *store) isOutdated(namespace string, ns *engine.Object) bool {
 	sp := s.spaces[namespace]
-	if sp == nil || namespace == "" || sp.namespace == ns {
+	if sp == nil || ns == nil || sp.namespace == ns {
 		return false
 	}
 	sp.namespace = ns

@@ -43,12 +43,12 @@ func (c auditCollector) Collect(metrics chan<- prometheus.Metric) {
 	gauge(openGateMetric, warned, "warn")
 }
 
-// registerAudit registers the metrics of an audit.
-func (g *gate) registerAudit() error {
+// registerAudit registers the metrics of an audit, with others of its own.
+func (g *gate) registerAudit(more ...prometheus.Collector) error {
 	gauge := func(name, help string, of func(audit.Progress) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "lintel", Subsystem: "audit", Name: name, Help: help}, func() float64 { return of(g.background.Progress()) })
 	}
-	for _, c := range []prometheus.Collector{
+	for _, c := range append(more,
 		auditCollector{g.background},
 		gauge("objects", "Objects that the audit of this replica knows; 0 where another leads.", func(p audit.Progress) float64 { return float64(p.Objects) }),
 		gauge("reviews", "How many objects it has reviewed since it leads.", func(p audit.Progress) float64 { return float64(p.Reviews) }),
@@ -64,7 +64,7 @@ func (g *gate) registerAudit() error {
 			return float64(p.Finished.Unix())
 		}),
 		gauge("duration_seconds", "How long that took.", func(p audit.Progress) float64 { return p.Took.Seconds() }),
-	} {
+	) {
 		if err := g.metrics.Register(c); err != nil {
 			return fmt.Errorf("register metrics of the audit: %w", err)
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -43,6 +45,9 @@ func (g *gate) newBackground(handler *webhook.Handler, limit int64) error {
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
+	mended := prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "lintel", Subsystem: "audit", Name: "mended_reports_total", Help: "Reports that somebody else had changed or deleted, and that were put right.",
+	})
 	g.audited = make(chan struct{}, 1)
 	g.background, err = audit.NewBackground(audit.BackgroundConfig{
 		Client: client.CoreV1().RESTClient(), Set: g.live.Set, Kinds: g.auditKinds, Inventory: g.inventory.Current, Changed: g.audited, Log: g.log,
@@ -54,13 +59,17 @@ func (g *gate) newBackground(handler *webhook.Handler, limit int64) error {
 		Publisher: &audit.Reports{
 			Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
 			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds, Tell: g.tellNews(),
+			Mended: func(namespace string) {
+				mended.Inc()
+				g.log.Info("put right a report that somebody else had changed or deleted", zap.String("namespace", namespace))
+			},
 		},
 		Gate: openGate{g},
 	})
 	if err != nil {
 		return err
 	}
-	return g.registerAudit()
+	return g.registerAudit(mended)
 }
 
 // auditKinds returns what policies match of the kinds that there are, each with the

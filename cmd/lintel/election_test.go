@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ func TestElection(t *testing.T) {
 	}
 }
 
-// TestElectionIsLost holds that who has lost the Lease stops leading.
+// TestElectionIsLost holds that who has lost the Lease stops leading, and knows it.
 func TestElectionIsLost(t *testing.T) {
 	t.Parallel()
 	namespace := "lost"
@@ -111,8 +112,14 @@ func TestElectionIsLost(t *testing.T) {
 	c := stand(t, namespace)
 	waits(t, "it leads", c.leading)
 	close(c.let)
+	if err := c.holds(); err != nil {
+		t.Errorf("while it leads: %v", err)
+	}
 	permit(t, "patch", "lease", installation, "-n", namespace, "--type=merge", "-p", `{"spec":{"holderIdentity":"thief","leaseDurationSeconds":3600}}`)
 	waits(t, "it has stopped leading", c.left)
+	if err := c.holds(); !errors.Is(err, errNotLeading) {
+		t.Errorf("when the Lease is stolen: %v, want %v", err, errNotLeading)
+	}
 	c.end()
 	if err := <-c.ended; err != nil || c.leads.Load() {
 		t.Errorf("run: %v, leads %t, want no error and no more leading", err, c.leads.Load())

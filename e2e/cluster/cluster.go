@@ -33,6 +33,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -199,6 +200,15 @@ func (c *Cluster) Pause(name Component) error { return c.signal(name, sigStop) }
 
 // Resume lets a paused component go on.
 func (c *Cluster) Resume(name Component) error { return c.signal(name, sigCont) }
+
+// SetReadOnly has etcd refuse to store anything, as when its disk is full, or ends that.
+func (c *Cluster) SetReadOnly(ctx context.Context, on bool) error {
+	action := map[bool]string{true: "ACTIVATE", false: "DEACTIVATE"}[on]
+	if err := c.callEtcd(ctx, http.MethodPost, "/v3/maintenance/alarm", map[string]string{"action": action, "alarm": "NOSPACE"}); err != nil {
+		return fmt.Errorf("have etcd be full: %w", err)
+	}
+	return nil
+}
 
 // Kill ends a component without asking, as a crash does, and returns when it
 // has ended. Restart brings it back; Stop does not report it.

@@ -210,6 +210,18 @@ func TestPause(t *testing.T) {
 	if err := c.Pause(cluster.ControllerManager); !errors.Is(err, cluster.ErrNotRunning) {
 		t.Errorf("Pause(kube-controller-manager) without one: got %v, want ErrNotRunning", err)
 	}
+	if err := c.SetReadOnly(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, code := c.Kubectl(t.Context(), nil, "create", "configmap", "y")
+	if code == 0 || !strings.Contains(stderr, "database space exceeded") {
+		t.Errorf("SetReadOnly(true): kubectl create: exit %d, want that there is no space\n%s", code, stderr)
+	}
+	run(t, c, "", "get", "configmaps")
+	if err := c.SetReadOnly(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	run(t, c, "", "create", "configmap", "y")
 }
 
 // await fails the test where something does not become so within half a minute.

@@ -28,12 +28,17 @@ func (c *Cluster) ready(name Component) func(context.Context) error {
 
 // etcdReady asks etcd itself.
 func (c *Cluster) etcdReady(ctx context.Context) error {
+	return c.callEtcd(ctx, http.MethodGet, "/readyz", nil)
+}
+
+// callEtcd sends a request to etcd with the API server's credentials.
+func (c *Cluster) callEtcd(ctx context.Context, method, path string, body any) error {
 	client, err := c.etcdClient()
 	if err != nil {
 		return err
 	}
 	defer client.CloseIdleConnections()
-	return request(ctx, client, http.MethodGet, c.etcdURL()+"/readyz", nil)
+	return request(ctx, client, method, c.etcdURL()+path, body)
 }
 
 func (c *Cluster) etcdURL() string { return "https://" + hostPort(c.ports[Etcd]) }

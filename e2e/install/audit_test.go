@@ -3,6 +3,8 @@
 package install_test
 
 import (
+	"cmp"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lintel-policy/lintel/e2e/cluster"
 )
 
 // bare is a Deployment that is there before any policy.
@@ -27,6 +31,17 @@ spec:
   template:
     metadata: {labels: {app: bare}}
     spec: {containers: [{name: bare, image: "registry.example/bare:1"}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: bare, namespace: before}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: readers, namespace: before}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: lintel-report-viewer}
+subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: reader}]
 `
 
 // TestAudit follows the reports that an installation keeps of what was there before it,
@@ -45,6 +60,12 @@ func TestAudit(t *testing.T) {
 	eventually(t, "the violations to be counted", func() bool {
 		return strings.Contains(f.auditMetrics(), `lintel_audit_violations{enforcement="warn",namespace="before",policy="resources",severity="high"} 3`)
 	})
+	f.readOwnReport(t)
+
+	// A policy that comes later finds what was there before.
+	f.applyText(t, policyOf("later", "Service", modules(rego("it was there"))))
+	f.awaitReport(t, "Service bare later fail", true)
+	f.stopEtcd(t)
 
 	f.breakglass(t, "--for", "1h", "--reason", "INC-2: who leads is asleep")
 	eventually(t, "the leader to know of it", func() bool { return strings.HasSuffix(f.openings(t), "Z/") })
@@ -61,6 +82,7 @@ func TestAudit(t *testing.T) {
 		{"op": "add", "path": "/spec/template/spec/containers/0/livenessProbe", "value": {"httpGet": {"port": 80}}}]`)
 	f.awaitReport(t, "Deployment bare probes warn", false)
 	before := f.report(t)
+	eventually(t, "a denial while the leader sleeps", func() bool { return deniedBy("it was there")(ask(t.Context(), f.client, "Service")) })
 	must(t, f.replicas[leader].Signal(syscall.SIGCONT))
 	time.Sleep(2 * time.Second) // it would write at once
 	if after := f.report(t); after != before {
@@ -140,6 +162,61 @@ func (f *fleet) testCameIn(t *testing.T) {
 	eventually(t, "it to be counted", func() bool {
 		return strings.Contains(f.auditMetrics(), `lintel_audit_open_gate_objects{enforcement="warn"} 1`)
 	})
+}
+
+// readOwnReport reads reports as somebody who may read those of one namespace.
+func (f *fleet) readOwnReport(t *testing.T) {
+	t.Helper()
+	kubeconfig, err := f.KubeconfigFor("reader")
+	must(t, err)
+	try := func(args ...string) (stderr string, code int) {
+		_, stderr, code = f.Kubectl(t.Context(), nil, append(args, "--kubeconfig", kubeconfig)...)
+		return stderr, code
+	}
+	if stderr, code := try("get", "reports.openreports.io", "lintel", "-n", "before"); code != 0 {
+		t.Errorf("whoever is bound to lintel-report-viewer does not read the report of the namespace: %s", stderr)
+	}
+	for _, args := range [][]string{
+		{"get", "reports.openreports.io", "lintel", "-n", "default"},
+		{"get", "reports.openreports.io", "-A"},
+		{"get", "clusterreports.openreports.io", "lintel"},
+		{"delete", "reports.openreports.io", "lintel", "-n", "before"},
+		{"patch", "reports.openreports.io", "lintel", "-n", "before", "--type=merge", `-p={"results": []}`},
+	} {
+		if stderr, code := try(args...); code == 0 || !strings.Contains(stderr, "Forbidden") {
+			t.Errorf("kubectl %s: exit code %d, want that it is forbidden: %s", strings.Join(args, " "), code, stderr)
+		}
+	}
+}
+
+// stopEtcd stops etcd for a while: who asks is answered, and the reports stay as they
+// are. LINTEL_OUTAGE has it last for longer, such as 60s.
+func (f *fleet) stopEtcd(t *testing.T) {
+	t.Helper()
+	outage, err := time.ParseDuration(cmp.Or(os.Getenv("LINTEL_OUTAGE"), "3s"))
+	must(t, err)
+	f.applyText(t, policyOf("asked", "LimitRange", modules(rego("it is asked about"))))
+	denied := func() bool { return deniedBy("it is asked about")(ask(t.Context(), f.client, "LimitRange")) }
+	eventually(t, "a denial", denied)
+	before := f.report(t)
+	must(t, f.Pause(cluster.Etcd))
+	eventually(t, "a denial while etcd is stopped", denied)
+	time.Sleep(outage)
+	eventually(t, "a denial while etcd is still stopped", denied)
+	must(t, f.Resume(cluster.Etcd))
+	eventually(t, "etcd to go on", func() bool { return f.report(t) != "" })
+	if after := f.report(t); after != before {
+		t.Errorf("after etcd was stopped, the report is\n%s\nbefore:\n%s", after, before)
+	}
+	for n, replica := range f.replicas {
+		select {
+		case <-replica.Ended():
+			t.Errorf("replica %d has ended", n)
+		default:
+		}
+	}
+	eventually(t, "one leader", func() bool { return len(f.leaders()) == 1 })
+	f.must(t, "delete", "policies.lintel.dev", "asked")
 }
 
 // defineReports gives the cluster the kinds of OpenReports, as they are published.
