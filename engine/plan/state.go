@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
+)
+
+// A state is one evaluation.
+type state struct {
+	query   Query
+	results []ast.Object
+	err     error // why the evaluation failed
+
+	free  []*ast.Term // of the piece of memory that frames are taken from
+	piece []*ast.Term
+
+	memo  []known // what rules without arguments yielded, by their number
+	depth int     // how many `with` the evaluation is below
+
+	documents map[string]*ast.Term // of Data, by path; nil where there is none
+
+	builtin topdown.BuiltinContext
+	yield   func(*ast.Term) error // takes what a built-in function yields
+	yielded []*ast.Term
+}
+
+// known is what a rule yielded, once it is known; nil if it is undefined.
+type known struct {
+	known bool
+	value *ast.Term
+}
+
+// pieceSize is how many variables fit in a piece of memory; nearly all evaluations need one.
+const pieceSize = 2048
+
+// frame returns n variables, none of which is defined.
+func (s *state) frame(n int) []*ast.Term {
+	if n > len(s.free) {
+		s.free = make([]*ast.Term, max(n, pieceSize)) // who holds the old piece still does
+	}
+	f := s.free[:n:n]
+	s.free = s.free[n:]
+	return f
+}
+
+// leave gives back the frame that was taken last, when free was free.
+func (s *state) leave(frame, free []*ast.Term) {
+	clear(frame)
+	s.free = free
+}
+
+// fail ends the evaluation with an error.
+func (s *state) fail(err error) signal {
+	s.err = err
+	return failed
+}
+
+// cancelled reports whether the evaluation has to stop, and then fails.
+func (s *state) cancelled() bool {
+	if s.query.Cancel == nil || !s.query.Cancel.Cancelled() {
+		return false
+	}
+	s.err = ErrCancelled
+	return true
+}
+
+// A statePool keeps states of one plan to use again.
+type statePool struct {
+	pool  sync.Pool
+	memos int // how many rules without arguments there are
+}
+
+func (p *statePool) get(q Query) *state {
+	s, ok := p.pool.Get().(*state)
+	if !ok {
+		s = &state{piece: make([]*ast.Term, pieceSize), memo: make([]known, p.memos)}
+		s.yield = func(t *ast.Term) error {
+			s.yielded = append(s.yielded, t)
+			return nil
+		}
+	}
+	s.query, s.free = q, s.piece
+	s.builtin = topdown.BuiltinContext{Context: q.Context, Cancel: q.Cancel, Time: q.Time, Cache: builtins.Cache{}}
+	return s
+}
+
+// put takes back a state whose frames have been left, with nothing in it that belongs
+// to a request.
+func (p *statePool) put(s *state) {
+	clear(s.memo)
+	clear(s.yielded[:cap(s.yielded)])
+	*s = state{piece: s.piece, memo: s.memo, yield: s.yield, yielded: s.yielded[:0]}
+	p.pool.Put(s)
+}
