@@ -146,6 +146,19 @@ type store struct {
 	kinds     map[kindKey]bool
 }
 
+// documents is a store for plans.
+type documents struct{ *store }
+
+// Read returns the document at path below data, nil if there is none.
+func (d documents) Read(path []string) ast.Value {
+	found, err := d.store.Read(nil, nil, path)
+	v, ok := found.(ast.Value)
+	if err != nil || !ok {
+		return nil
+	}
+	return v
+}
+
 // errReadOnly reports an attempt to write to a store.
 var errReadOnly = errors.New("the inventory is read-only")
 

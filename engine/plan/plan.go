@@ -50,12 +50,10 @@ type Config struct {
 
 // A Query is what one evaluation is about.
 type Query struct {
-	Context context.Context
-	Input   *ast.Term      // nil if there is none
-	Data    Data           // what data has beside the rules; nil if nothing
-	Cancel  topdown.Cancel // stops the evaluation; nil if nothing does
-	Time    *ast.Term      // what functions take for now, in nanoseconds; may be nil
-	Memo    Memo           // what is known of the shared rules for this input; nil if nothing is kept
+	Input  *ast.Term      // nil if there is none
+	Data   Data           // what data has beside the rules; nil if nothing
+	Cancel topdown.Cancel // stops the evaluation; nil if nothing does
+	Memo   Memo           // what is known of the shared rules for this input; nil if nothing is kept
 }
 
 // Data is what data has beside the rules. Read returns the document at a path below
@@ -69,8 +67,8 @@ type Data interface {
 type Memo map[string]*ast.Term
 
 // Compile makes a Plan. An error says what keeps the query or its rules from being planned.
-func Compile(ctx context.Context, cfg Config) (*Plan, error) {
-	policy, err := planned(ctx, cfg)
+func Compile(cfg Config) (*Plan, error) {
+	policy, err := planned(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("plan the rules: %w", err)
 	}
@@ -93,8 +91,8 @@ func Compile(ctx context.Context, cfg Config) (*Plan, error) {
 
 // Eval evaluates the query and returns an object for each result, with the values of
 // the variables of the query.
-func (p *Plan) Eval(q Query) ([]ast.Object, error) {
-	s := p.states.get(q)
+func (p *Plan) Eval(ctx context.Context, q Query) ([]ast.Object, error) {
+	s := p.states.get(ctx, q)
 	free := s.free
 	frame := s.frame(p.locals)
 	frame[ir.Input], frame[ir.Data] = q.Input, rootOf(q.Data)

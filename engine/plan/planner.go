@@ -20,7 +20,7 @@ type planKey struct{}
 // target that is registered for all of the process is given a plan.
 type receiver struct{}
 
-var register = sync.OnceFunc(func() { rego.RegisterPlugin(target, receiver{}) })
+var register = sync.OnceFunc(func() { rego.RegisterPlugin(target, receiver{}) }) //nolint:gochecknoglobals // as OPA has targets
 
 // IsTarget is part of [rego.TargetPlugin].
 func (receiver) IsTarget(name string) bool { return name == target }
@@ -36,7 +36,7 @@ func (receiver) PrepareForEval(ctx context.Context, policy *ir.Policy, _ ...rego
 }
 
 // planned returns the plan that OPA's planner makes of a query.
-func planned(ctx context.Context, cfg Config) (policy *ir.Policy, err error) {
+func planned(cfg Config) (policy *ir.Policy, err error) {
 	register()
 	options := []func(*rego.Rego){
 		rego.Compiler(cfg.Compiler),
@@ -47,6 +47,7 @@ func planned(ctx context.Context, cfg Config) (policy *ir.Policy, err error) {
 	for name, b := range cfg.Builtins {
 		options = append(options, rego.FunctionDecl(&rego.Function{Name: name, Decl: b.Decl.Decl}))
 	}
-	_, err = rego.New(options...).PrepareForEval(context.WithValue(ctx, planKey{}, &policy))
+	ctx := context.WithValue(context.Background(), planKey{}, &policy) //nolint:forbidigo // planning waits for nothing: it says where the plan goes
+	_, err = rego.New(options...).PrepareForEval(ctx)
 	return policy, err
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -73,7 +74,7 @@ type statePool struct {
 	memos int // how many rules without arguments there are
 }
 
-func (p *statePool) get(q Query) *state {
+func (p *statePool) get(ctx context.Context, q Query) *state {
 	s, ok := p.pool.Get().(*state)
 	if !ok {
 		s = &state{piece: make([]*ast.Term, pieceSize), memo: make([]known, p.memos)}
@@ -83,7 +84,7 @@ func (p *statePool) get(q Query) *state {
 		}
 	}
 	s.query, s.free = q, s.piece
-	s.builtin = topdown.BuiltinContext{Context: q.Context, Cancel: q.Cancel, Time: q.Time, Cache: builtins.Cache{}}
+	s.builtin = topdown.BuiltinContext{Context: ctx, Cancel: q.Cancel, Cache: builtins.Cache{}}
 	return s
 }
 
