@@ -14,6 +14,9 @@ import (
 func (c *compiler) call(stmt *ir.CallStmt) (step, error) {
 	args, result := c.operands(stmt.Args), c.assigned(stmt.Result)
 	if fn, ok := c.functions[stmt.Func]; ok {
+		for _, a := range args {
+			c.refuse(a, partly)
+		}
 		return func(s *state, f []*ast.Term) signal { return s.assign(f, result, fn, args) }, nil
 	}
 	decl, fn := ast.BuiltinMap[stmt.Func], topdown.GetBuiltin(stmt.Func)
@@ -80,21 +83,21 @@ func (s *state) remembered(fn *function) (value *ast.Term, ok bool) {
 	switch {
 	case fn.memo < 0:
 		return nil, false
-	case fn.shared != "" && s.depth == 0 && s.query.Memo != nil:
+	case fn.shared != "" && s.world == 0 && s.query.Memo != nil:
 		value, ok = s.query.Memo[fn.shared]
 		return value, ok
 	}
-	m := s.memo[fn.memo]
+	m := s.worlds[s.world].memo[fn.memo]
 	return m.value, m.known
 }
 
 func (s *state) remember(fn *function, value *ast.Term) {
 	switch {
 	case fn.memo < 0:
-	case fn.shared != "" && s.depth == 0 && s.query.Memo != nil:
+	case fn.shared != "" && s.world == 0 && s.query.Memo != nil:
 		s.query.Memo[fn.shared] = value
 	default:
-		s.memo[fn.memo] = known{true, value}
+		s.worlds[s.world].memo[fn.memo] = known{true, value}
 	}
 }
 

@@ -26,16 +26,20 @@ type compiler struct {
 	functions map[string]*function // by name
 	paths     map[string]*function // by path, for calls whose path is known late
 	memos     int
+	refused   error // why there is to be no plan
 
 	scope // of the function that is being compiled
 }
 
 // A scope is what is known of the variables of a function.
 type scope struct {
+	input     int // the variable of input
+	data      int
 	locals    int
 	constants map[ir.Local]*ast.Term // at this place
 	documents map[ir.Local]bool      // may hold a [document]
-	changes   changes                // in the block of the function that is being compiled
+	written   map[ir.Local]written
+	changes   changes // in the block of the function that is being compiled
 	// early is the variable that a rule assigns where all rules of the function say the
 	// same, so that the first that holds is enough; 0 if there is none.
 	early  ir.Local
@@ -58,7 +62,7 @@ func newCompiler(cfg Config, policy *ir.Policy) *compiler {
 
 // plan compiles the statements of the query and returns how many variables they have.
 func (c *compiler) plan(p *ir.Plan) ([]block, int, error) {
-	c.scope = scope{documents: map[ir.Local]bool{ir.Data: true}, locals: int(ir.Unused)}
+	c.scope = scope{input: int(ir.Input), data: int(ir.Data), documents: map[ir.Local]bool{ir.Data: true}, written: map[ir.Local]written{}, locals: int(ir.Unused)}
 	blocks, err := c.top(p.Blocks)
 	return blocks, c.locals, err
 }
@@ -66,7 +70,10 @@ func (c *compiler) plan(p *ir.Plan) ([]block, int, error) {
 // function compiles a function. Its first two parameters are input and data.
 func (c *compiler) function(fn *ir.Func) (err error) {
 	f := c.functions[fn.Name]
-	c.scope = scope{documents: map[ir.Local]bool{fn.Params[1]: true}, result: fn.Return, early: sameResult(fn)}
+	c.scope = scope{
+		input: int(fn.Params[0]), data: int(fn.Params[1]), documents: map[ir.Local]bool{fn.Params[1]: true},
+		written: map[ir.Local]written{}, result: fn.Return, early: sameResult(fn),
+	}
 	for _, p := range fn.Params {
 		f.params = append(f.params, c.local(p))
 	}
@@ -143,7 +150,7 @@ func (c *compiler) blocks(from []*ir.Block) ([]block, error) {
 // returns how many these are.
 func (c *compiler) statements(all []ir.Stmt) (block, int, error) {
 	if to, ok := made(all[0]); ok {
-		return c.literal(to, all)
+		return c.composite(to, all)
 	}
 	step, err := c.statement(all[0])
 	return block{step}, 1, err
@@ -170,7 +177,8 @@ func (c *compiler) operand(o ir.Operand) operand {
 	case ir.Local:
 		return c.variable(v)
 	}
-	panic(fmt.Sprintf("operand of type %T", o.Value))
+	c.refused = fmt.Errorf("operand %v is not known", o.Value)
+	return operand{}
 }
 
 func (c *compiler) variable(l ir.Local) operand {

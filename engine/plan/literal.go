@@ -24,10 +24,10 @@ func made(s ir.Stmt) (ir.Local, bool) {
 	return 0, false
 }
 
-// literal compiles a statement that makes a list, an object or a set, with those that
+// composite compiles a statement that makes a list, an object or a set, with those that
 // follow it and fill it, as they do wherever a literal is written. It returns how many
 // these are. What has only constants in it is made once and for all.
-func (c *compiler) literal(to ir.Local, all []ir.Stmt) (block, int, error) {
+func (c *compiler) composite(to ir.Local, all []ir.Stmt) (block, int, error) {
 	var steps block
 	var parts []operand
 	used, filled := 1, 0
@@ -46,6 +46,7 @@ func (c *compiler) literal(to ir.Local, all []ir.Stmt) (block, int, error) {
 		steps, used = append(steps, more...), used+n-1
 	}
 	grows := c.changes[to] > filled
+	c.written[to] = c.writtenAs(all[0], parts)
 	if loop, ok := comprehension(to, all[used:]); ok && filled == 0 && c.changes[to] == changesIn(loop.Blocks...)[to] {
 		if _, isList := all[0].(*ir.MakeArrayStmt); isList {
 			more, err := c.list(to, loop)

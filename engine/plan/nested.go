@@ -37,6 +37,8 @@ func (c *compiler) inner(stmt *ir.BlockStmt) (step, error) {
 // scan compiles a loop. Its order is that of topdown: that of the keys.
 func (c *compiler) scan(stmt *ir.ScanStmt) (step, error) {
 	from := c.variable(stmt.Source)
+	c.refuse(from, literal)
+	c.written[stmt.Key], c.written[stmt.Value] = c.partOf(from), c.partOf(from)
 	k, v := c.assigned(stmt.Key), c.assigned(stmt.Value)
 	body, err := c.block(stmt.Block)
 	turn := func(s *state, f []*ast.Term, key, value *ast.Term) signal {
@@ -102,21 +104,21 @@ func (c *compiler) with(stmt *ir.WithStmt) (step, error) {
 		path[i] = c.strings[p]
 	}
 	before := c.variable(stmt.Local)
+	input, data := c.input, c.data
 	body, err := c.block(stmt.Block)
 	return func(s *state, f []*ast.Term) signal {
 		v := value.argument(s, f)
 		if v == nil && len(path) > 0 {
 			return undefined
 		}
-		old, memo := f[l], s.memo
+		old, world, worlds := f[l], s.world, len(s.worlds)
 		if len(path) > 0 {
 			v = replaced(before.value(s, f), path, v)
 		}
-		f[l], s.memo = v, make([]known, len(memo))
-		s.depth++
+		f[l] = v
+		s.enter(f[input], f[data])
 		sig := body.run(s, f)
-		s.depth--
-		f[l], s.memo = old, memo
+		f[l], s.world, s.worlds = old, world, s.worlds[:worlds]
 		if sig > undefined {
 			return sig - 1
 		}

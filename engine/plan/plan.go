@@ -68,6 +68,9 @@ type Memo map[string]*ast.Term
 
 // Compile makes a Plan. An error says what keeps the query or its rules from being planned.
 func Compile(cfg Config) (*Plan, error) {
+	if err := checkSize(cfg.Compiler); err != nil {
+		return nil, err
+	}
 	policy, err := planned(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("plan the rules: %w", err)
@@ -85,6 +88,9 @@ func Compile(cfg Config) (*Plan, error) {
 	if p.blocks, p.locals, err = c.plan(policy.Plans.Plans[0]); err != nil {
 		return nil, err
 	}
+	if c.refused != nil {
+		return nil, c.refused
+	}
 	p.states.memos = c.memos
 	return p, nil
 }
@@ -96,6 +102,7 @@ func (p *Plan) Eval(ctx context.Context, q Query) ([]ast.Object, error) {
 	free := s.free
 	frame := s.frame(p.locals)
 	frame[ir.Input], frame[ir.Data] = q.Input, rootOf(q.Data)
+	s.worlds[0].input, s.worlds[0].data = frame[ir.Input], frame[ir.Data]
 	for _, b := range p.blocks {
 		if b.run(s, frame) == failed {
 			break

@@ -18,14 +18,21 @@ type state struct {
 	free  []*ast.Term // of the piece of memory that frames are taken from
 	piece []*ast.Term
 
-	memo  []known // what rules without arguments yielded, by their number
-	depth int     // how many `with` the evaluation is below
+	worlds []world // the one that the query is about, and those of each `with` that the evaluation is below
+	world  int     // which of them it is in
 
 	documents map[string]*ast.Term // of Data, by path; nil where there is none
 
 	builtin topdown.BuiltinContext
 	yield   func(*ast.Term) error // takes what a built-in function yields
 	yielded []*ast.Term
+}
+
+// A world is an input and data, and what rules without arguments yield of them, by
+// their number.
+type world struct {
+	input, data *ast.Term
+	memo        []known
 }
 
 // known is what a rule yielded, once it is known; nil if it is undefined.
@@ -36,6 +43,19 @@ type known struct {
 
 // pieceSize is how many variables fit in a piece of memory; nearly all evaluations need one.
 const pieceSize = 2048
+
+// enter changes to the world of an input and data, which may be one that the
+// evaluation is in already: what comes after a `with` is planned inside of it.
+func (s *state) enter(input, data *ast.Term) {
+	for i, w := range s.worlds {
+		if w.input == input && w.data == data {
+			s.world = i
+			return
+		}
+	}
+	s.worlds = append(s.worlds, world{input, data, make([]known, len(s.worlds[0].memo))})
+	s.world = len(s.worlds) - 1
+}
 
 // frame returns n variables, none of which is defined.
 func (s *state) frame(n int) []*ast.Term {
@@ -77,7 +97,7 @@ type statePool struct {
 func (p *statePool) get(ctx context.Context, q Query) *state {
 	s, ok := p.pool.Get().(*state)
 	if !ok {
-		s = &state{piece: make([]*ast.Term, pieceSize), memo: make([]known, p.memos)}
+		s = &state{piece: make([]*ast.Term, pieceSize), worlds: []world{{memo: make([]known, p.memos)}}}
 		s.yield = func(t *ast.Term) error {
 			s.yielded = append(s.yielded, t)
 			return nil
@@ -91,8 +111,10 @@ func (p *statePool) get(ctx context.Context, q Query) *state {
 // put takes back a state whose frames have been left, with nothing in it that belongs
 // to a request.
 func (p *statePool) put(s *state) {
-	clear(s.memo)
+	first := world{memo: s.worlds[0].memo}
+	clear(first.memo)
+	clear(s.worlds)
 	clear(s.yielded[:cap(s.yielded)])
-	*s = state{piece: s.piece, memo: s.memo, yield: s.yield, yielded: s.yielded[:0]}
+	*s = state{piece: s.piece, worlds: append(s.worlds[:0], first), yield: s.yield, yielded: s.yielded[:0]}
 	p.pool.Put(s)
 }

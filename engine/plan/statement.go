@@ -137,6 +137,7 @@ func (c *compiler) notEqual(stmt *ir.NotEqualStmt) step {
 func (c *compiler) assign(stmt *ir.AssignVarStmt) step {
 	from := c.operand(stmt.Source)
 	c.documents[stmt.Target] = c.documents[stmt.Target] || from.document
+	c.written[stmt.Target] = c.writtenIn(from)
 	to := c.assigned(stmt.Target)
 	if stmt.Target == c.proof && c.proof != 0 {
 		return func(*state, []*ast.Term) signal { return found }

@@ -12,6 +12,7 @@ func equal(a, b *ast.Term) bool { return a == b || ast.ValueEqual(a.Value, b.Val
 func (c *compiler) dot(stmt *ir.DotStmt) step {
 	from, key := c.operand(stmt.Source), c.operand(stmt.Key)
 	c.documents[stmt.Target] = from.document
+	c.written[stmt.Target] = c.partOf(from)
 	to, isChanged := c.assigned(stmt.Target), c.changes[stmt.Target] > 0
 	return func(s *state, f []*ast.Term) signal {
 		source, k := from.constant, key.value(s, f)
