@@ -155,3 +155,22 @@ func outcomeOf(t testing.TB, set *engine.Set, review []byte, inv *engine.Invento
 	}
 	return o
 }
+
+// FuzzPlans changes objects at random, and holds the library's plans to topdown.
+func FuzzPlans(f *testing.F) {
+	planned, topdown := bothSets(f)
+	for _, o := range resource.Load(f.Context(), resource.Options{}, "../e2e/testdata/corpus").Objects[:20] {
+		f.Add(o.JSON)
+	}
+	f.Fuzz(func(t *testing.T, object []byte) {
+		req, err := engine.NewRequest(object, "shop")
+		if err != nil || len(object) > 16<<10 {
+			t.Skip()
+		}
+		ref := req.Ref()
+		review := reviewOf(t, "CREATE", resource.Object{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name}, object, nil)
+		if diff := gocmp.Diff(outcomeOf(t, topdown, review, nil), outcomeOf(t, planned, review, nil)); diff != "" {
+			t.Errorf("-topdown, +plan:\n%s", diff)
+		}
+	})
+}

@@ -10,8 +10,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
-// call compiles the call of a rule or of a built-in function.
-func (c *compiler) call(stmt *ir.CallStmt) (step, error) {
+// call compiles the call of a rule or of a built-in function, and the loop over what it
+// yields, if one follows.
+func (c *compiler) call(stmt *ir.CallStmt, loop *ir.ScanStmt) (step, error) {
 	args, result := c.operands(stmt.Args), c.assigned(stmt.Result)
 	if fn, ok := c.functions[stmt.Func]; ok {
 		for _, a := range args {
@@ -28,8 +29,10 @@ func (c *compiler) call(stmt *ir.CallStmt) (step, error) {
 		return nil, fmt.Errorf("function %s is not known", stmt.Func)
 	case decl.Nondeterministic:
 		return nil, fmt.Errorf("function %s answers otherwise the next time", stmt.Func)
+	case decl.Relation && loop != nil:
+		return c.relation(fn, stmt, loop)
 	case decl.Relation:
-		return c.relation(fn, args, result), nil
+		return nil, fmt.Errorf("nothing goes through what %s yields", stmt.Func)
 	}
 	return c.builtin(fn, args, result, decl.Decl.Result() == nil), nil
 }
@@ -123,21 +126,15 @@ func (s *state) invoke(f []*ast.Term, fn *function, args []operand) (value *ast.
 	return value, true
 }
 
-// yields calls a built-in function. What it yields is in s.yielded.
-func (s *state) yields(f []*ast.Term, fn topdown.BuiltinFunc, args []operand, lenient bool) signal {
-	free := s.free
-	values := s.frame(len(args))
-	defer s.leave(values, free)
+// values puts the values of operands into a frame.
+func (s *state) values(f []*ast.Term, args []operand) (values []*ast.Term, ok bool) {
+	values = s.frame(len(args))
 	for i := range args {
 		if values[i] = args[i].value(s, f); values[i] == nil {
-			return undefined
+			return values, false
 		}
 	}
-	s.yielded = s.yielded[:0]
-	if err := fn(s.builtin, values, s.yield); err != nil {
-		return s.failedCall(err, lenient)
-	}
-	return when(len(s.yielded) > 0)
+	return values, true
 }
 
 // failedCall says what the error of a built-in function means.
@@ -151,25 +148,59 @@ func (s *state) failedCall(err error, lenient bool) signal {
 	return s.fail(ErrFailed)
 }
 
+// builtin compiles the call of a built-in function, which yields one value at most.
 func (c *compiler) builtin(fn topdown.BuiltinFunc, args []operand, result int, void bool) step {
 	lenient := c.cfg.Lenient
 	return func(s *state, f []*ast.Term) signal {
-		sig := s.yields(f, fn, args, lenient)
-		if sig == next && !void {
-			f[result] = s.yielded[0]
+		free := s.free
+		values, ok := s.values(f, args)
+		if !ok {
+			s.leave(values, free)
+			return undefined
 		}
-		return sig
+		s.yielded, s.hasYielded = nil, false
+		err := fn(s.builtin, values, s.yield)
+		s.leave(values, free)
+		switch {
+		case err != nil:
+			return s.failedCall(err, lenient)
+		case !s.hasYielded:
+			return undefined
+		case !void:
+			f[result] = s.yielded
+		}
+		return next
 	}
 }
 
-// relation compiles the call of a function that yields any number of values.
-func (c *compiler) relation(fn topdown.BuiltinFunc, args []operand, result int) step {
-	lenient := c.cfg.Lenient
+// errLeft ends a built-in function whose values nobody wants any more.
+var errLeft = errors.New("left")
+
+// relation compiles the call of a function that yields any number of values, and the
+// loop over them. What the function yields is not kept: it may be a list of all that is
+// in an object, each with a path as long as it is deep.
+func (c *compiler) relation(fn topdown.BuiltinFunc, call *ir.CallStmt, loop *ir.ScanStmt) (step, error) {
+	args, lenient := c.operands(call.Args), c.cfg.Lenient
+	turn, err := c.turn(loop)
 	return func(s *state, f []*ast.Term) signal {
-		if sig := s.yields(f, fn, args, lenient); sig != next {
-			return sig
+		free := s.free
+		values, ok := s.values(f, args)
+		if !ok {
+			s.leave(values, free)
+			return undefined
 		}
-		f[result] = ast.ArrayTerm(append([]*ast.Term(nil), s.yielded...)...)
-		return next
-	}
+		sig, n := next, 0
+		err := fn(s.builtin, values, func(t *ast.Term) error {
+			if sig = turn(s, f, ast.InternedTerm(n), t); sig != next {
+				return errLeft
+			}
+			n++
+			return nil
+		})
+		s.leave(values, free)
+		if err != nil && sig == next {
+			return s.failedCall(err, lenient)
+		}
+		return sig
+	}, err
 }

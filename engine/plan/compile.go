@@ -22,7 +22,8 @@ type function struct {
 // A compiler turns statements into steps.
 type compiler struct {
 	cfg       Config
-	strings   []*ast.Term
+	texts     []string
+	strings   []*ast.Term          // of texts
 	functions map[string]*function // by name
 	paths     map[string]*function // by path, for calls whose path is known late
 	memos     int
@@ -51,7 +52,7 @@ type scope struct {
 func newCompiler(cfg Config, policy *ir.Policy) *compiler {
 	c := &compiler{cfg: cfg, functions: map[string]*function{}, paths: map[string]*function{}}
 	for _, s := range policy.Static.Strings {
-		c.strings = append(c.strings, ast.StringTerm(s.Value))
+		c.texts, c.strings = append(c.texts, s.Value), append(c.strings, ast.StringTerm(s.Value))
 	}
 	for _, fn := range policy.Funcs.Funcs {
 		c.functions[fn.Name] = &function{memo: -1}
@@ -152,8 +153,27 @@ func (c *compiler) statements(all []ir.Stmt) (block, int, error) {
 	if to, ok := made(all[0]); ok {
 		return c.composite(to, all)
 	}
+	if call, loop, ok := relation(all); ok {
+		step, err := c.call(call, loop)
+		return block{step}, 2, err
+	}
 	step, err := c.statement(all[0])
 	return block{step}, 1, err
+}
+
+// relation returns the call of a function and the loop over what it yields, if these
+// come next and the function may yield more than one value.
+func relation(all []ir.Stmt) (*ir.CallStmt, *ir.ScanStmt, bool) {
+	if len(all) < 2 {
+		return nil, nil, false
+	}
+	call, isCall := all[0].(*ir.CallStmt)
+	loop, isLoop := all[1].(*ir.ScanStmt)
+	if !isCall || !isLoop || loop.Source != call.Result {
+		return nil, nil, false
+	}
+	decl, ok := ast.BuiltinMap[call.Func]
+	return call, loop, ok && decl.Relation
 }
 
 // local notes that the function has a variable.

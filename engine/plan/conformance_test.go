@@ -130,18 +130,25 @@ type question struct {
 func (q question) sameAsTopdown(t *testing.T, p *plan.Plan) {
 	t.Helper()
 	want, wantErr := q.topdown(t)
-	results, err := p.Eval(t.Context(), plan.Query{Input: q.input, Data: values{ast.MustInterfaceToValue(q.data)}, Cancel: topdown.NewCancel()})
+	got, err := q.plan(t, p)
 	if (err != nil) != (wantErr != nil) || err != nil && !errors.Is(err, plan.ErrFailed) {
-		t.Fatalf("got %v, %v, want what topdown says: %v, %v", results, err, want, wantErr)
+		t.Fatalf("got %v, %v, want what topdown says: %v, %v", got, err, want, wantErr)
 	}
-	got := []string{}
-	for _, r := range results {
-		got = append(got, r.String())
-	}
-	slices.Sort(got)
-	if diff := cmp.Diff(want, slices.Compact(got)); diff != "" && err == nil {
+	if diff := cmp.Diff(want, got); diff != "" && err == nil {
 		t.Errorf("-topdown, +plan:\n%s", diff)
 	}
+}
+
+// plan returns the results of p in order, each once.
+func (q question) plan(t *testing.T, p *plan.Plan) ([]string, error) {
+	t.Helper()
+	results, err := p.Eval(t.Context(), plan.Query{Input: q.input, Data: values{ast.MustInterfaceToValue(q.data)}, Cancel: topdown.NewCancel()})
+	texts := []string{}
+	for _, r := range results {
+		texts = append(texts, r.String())
+	}
+	slices.Sort(texts)
+	return slices.Compact(texts), err
 }
 
 // topdown returns its results in order, each once.

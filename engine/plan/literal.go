@@ -143,8 +143,12 @@ func (c *compiler) list(to ir.Local, loop *ir.BlockStmt) (block, error) {
 		return next
 	}
 	fill, err := c.statement(loop)
-	end := func(_ *state, f []*ast.Term) signal {
-		f[l] = ast.ArrayTerm(f[l].Value.(*building).elements...)
+	end := func(s *state, f []*ast.Term) signal {
+		list, ok := f[l].Value.(*building)
+		if !ok {
+			return s.fail(ErrFailed)
+		}
+		f[l] = ast.ArrayTerm(list.elements...)
 		return next
 	}
 	return block{begin, fill, end}, err
@@ -176,7 +180,11 @@ func (c *compiler) add(stmt *ir.SetAddStmt) step {
 		if v == nil {
 			return undefined
 		}
-		f[l].Value.(ast.Set).Add(v)
+		set, ok := f[l].Value.(ast.Set)
+		if !ok {
+			return s.fail(ErrFailed)
+		}
+		set.Add(v)
 		return next
 	}
 }
@@ -189,7 +197,10 @@ func (c *compiler) insert(to ir.Local, key, value ir.Operand, once bool) step {
 		if key == nil || value == nil {
 			return undefined
 		}
-		object := f[l].Value.(ast.Object)
+		object, ok := objectOf(f[l])
+		if !ok {
+			return s.fail(ErrFailed)
+		}
 		if once {
 			if before := object.Get(key); before != nil {
 				if !equal(before, value) {

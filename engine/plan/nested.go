@@ -39,15 +39,7 @@ func (c *compiler) scan(stmt *ir.ScanStmt) (step, error) {
 	from := c.variable(stmt.Source)
 	c.refuse(from, literal)
 	c.written[stmt.Key], c.written[stmt.Value] = c.partOf(from), c.partOf(from)
-	k, v := c.assigned(stmt.Key), c.assigned(stmt.Value)
-	body, err := c.block(stmt.Block)
-	turn := func(s *state, f []*ast.Term, key, value *ast.Term) signal {
-		if s.cancelled() {
-			return failed
-		}
-		f[k], f[v] = key, value
-		return body.run(s, f).outside()
-	}
+	turn, err := c.turn(stmt)
 	return func(s *state, f []*ast.Term) signal {
 		t := from.value(s, f)
 		if t == nil {
@@ -71,6 +63,19 @@ func (c *compiler) scan(stmt *ir.ScanStmt) (step, error) {
 			})
 		}
 		return sig
+	}, err
+}
+
+// turn compiles one turn of a loop.
+func (c *compiler) turn(stmt *ir.ScanStmt) (func(s *state, f []*ast.Term, key, value *ast.Term) signal, error) {
+	k, v := c.assigned(stmt.Key), c.assigned(stmt.Value)
+	body, err := c.block(stmt.Block)
+	return func(s *state, f []*ast.Term, key, value *ast.Term) signal {
+		if s.cancelled() {
+			return failed
+		}
+		f[k], f[v] = key, value
+		return body.run(s, f).outside()
 	}, err
 }
 

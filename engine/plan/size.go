@@ -16,11 +16,15 @@ const (
 	// maxReplacing is how many `with` may replace rules, or functions, in all rules:
 	// with two in each of eight rules that call one another, the last is planned 256 times.
 	maxReplacing = 16
+	// maxRules is how many rules one name may have. The planner takes four times as long for
+	// twice as many, and the index of rules, which plans have not, makes more and more of a
+	// difference: a rule that does not apply takes a plan a µs to find out.
+	maxRules = 500
 )
 
 // checkSize refuses rules whose plan could be out of all proportion to them.
 func checkSize(compiler *ast.Compiler) error {
-	replacing := 0
+	replacing, rules := 0, map[string]int{}
 	for _, m := range compiler.Modules {
 		ast.WalkExprs(m, func(e *ast.Expr) bool {
 			for _, w := range e.With {
@@ -31,6 +35,10 @@ func checkSize(compiler *ast.Compiler) error {
 			return false
 		})
 		for _, r := range m.Rules {
+			name := r.Ref().GroundPrefix().String()
+			if rules[name]++; rules[name] > maxRules {
+				return fmt.Errorf("%s has more than %d rules", name, maxRules)
+			}
 			if branches(compiler, r) > maxBranches {
 				return fmt.Errorf("%s: its references go through too many rules", r.Loc())
 			}

@@ -25,7 +25,9 @@ type state struct {
 
 	builtin topdown.BuiltinContext
 	yield   func(*ast.Term) error // takes what a built-in function yields
-	yielded []*ast.Term
+	yielded *ast.Term
+	// hasYielded is set also where what is yielded is nothing, as a function does that has no result.
+	hasYielded bool
 }
 
 // A world is an input and data, and what rules without arguments yield of them, by
@@ -99,7 +101,7 @@ func (p *statePool) get(ctx context.Context, q Query) *state {
 	if !ok {
 		s = &state{piece: make([]*ast.Term, pieceSize), worlds: []world{{memo: make([]known, p.memos)}}}
 		s.yield = func(t *ast.Term) error {
-			s.yielded = append(s.yielded, t)
+			s.yielded, s.hasYielded = t, true
 			return nil
 		}
 	}
@@ -114,7 +116,6 @@ func (p *statePool) put(s *state) {
 	first := world{memo: s.worlds[0].memo}
 	clear(first.memo)
 	clear(s.worlds)
-	clear(s.yielded[:cap(s.yielded)])
-	*s = state{piece: s.piece, worlds: append(s.worlds[:0], first), yield: s.yield, yielded: s.yielded[:0]}
+	*s = state{piece: s.piece, worlds: append(s.worlds[:0], first), yield: s.yield}
 	p.pool.Put(s)
 }

@@ -15,7 +15,7 @@ func (c *compiler) constantOf(s ir.Stmt) (ir.Local, *ast.Term, bool) {
 	case *ir.MakeNumberIntStmt:
 		return s.Target, ast.InternedTerm(s.Value), true
 	case *ir.MakeNumberRefStmt:
-		return s.Target, ast.NewTerm(ast.Number(c.strings[s.Index].Value.(ast.String))), true
+		return s.Target, ast.NewTerm(ast.Number(c.texts[s.Index])), true
 	case *ir.AssignIntStmt:
 		return s.Target, ast.InternedTerm(s.Value), true
 	}
@@ -31,7 +31,7 @@ func (c *compiler) statement(s ir.Stmt) (step, error) {
 	case *ir.BlockStmt, *ir.ScanStmt, *ir.NotStmt, *ir.WithStmt:
 		return c.nested(s)
 	case *ir.CallStmt:
-		return c.call(s)
+		return c.call(s, nil)
 	case *ir.CallDynamicStmt:
 		return c.callDynamic(s), nil
 	case *ir.ArrayAppendStmt:
