@@ -108,6 +108,7 @@ func TestRefuses(t *testing.T) {
 		"ManyWays":                 "x if { " + strings.ReplaceAll(refs.String(), "data.p.q", "data.q") + "true }",
 		"ManyMocks":                "x := y0\n" + mocks.String() + "y30 := w\nw := 0",
 		"Time":                     "x := time.now_ns()",
+		"ManyRules":                strings.Repeat("x contains 1 if input.a\n", 501),
 		"AsWritten":                "x := [v | some v in {input.b, input.a}]",
 		"AsWritten in a list":      "x if { some v in [{input.b: 1, input.a: 2}][0]; v }",
 		"AsWritten for a function": "x := f({input.b, input.a})\nf(s) := [v | some v in s]",
