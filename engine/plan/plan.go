@@ -66,8 +66,16 @@ type Data interface {
 // rule is undefined. It belongs to one goroutine at a time.
 type Memo map[string]*ast.Term
 
+// errPanicked reports rules at which OPA's planner, or what is made of its plan, panics.
+var errPanicked = errors.New("the planner panicked")
+
 // Compile makes a Plan. An error says what keeps the query or its rules from being planned.
-func Compile(cfg Config) (*Plan, error) {
+func Compile(cfg Config) (_ *Plan, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanicked
+		}
+	}()
 	if err := checkSize(cfg.Compiler); err != nil {
 		return nil, err
 	}
@@ -95,7 +103,7 @@ func Compile(cfg Config) (*Plan, error) {
 	return p, nil
 }
 
-// Eval evaluates the query and returns an object for each result, with the values of
+// Eval evaluates the query, and returns an object for each result, with the values of
 // the variables of the query.
 func (p *Plan) Eval(ctx context.Context, q Query) ([]ast.Object, error) {
 	s := p.states.get(ctx, q)
