@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/lintel-policy/lintel/api/v1alpha1"
+	"github.com/lintel-policy/lintel/engine/plan"
 )
 
 // library is the Rego that every policy is compiled beside.
@@ -44,10 +45,15 @@ type query struct {
 	ref      ast.Ref // the same with its package
 	compiler *ast.Compiler
 	body     ast.Body
+	plan     *plan.Plan // nil where there is none; see unplanned
+	// unplanned says why there is no plan.
+	unplanned error
 }
 
 // result is the variable that a query binds to the value of its rule.
 const result = ast.Var("result")
+
+var resultTerm = ast.StringTerm(string(result)) //nolint:gochecknoglobals // never changed
 
 func parserOptions() ast.ParserOptions {
 	return ast.ParserOptions{RegoVersion: ast.RegoV1, ProcessAnnotation: true, Capabilities: Capabilities()}
@@ -137,6 +143,7 @@ func (p *policy) compile(modules []*ast.Module) error {
 		return fmt.Errorf("package %s has neither a violation nor a patch rule", pkg)
 	}
 	p.info.Reviews, p.info.PatchesObjects = p.violations != nil, p.patches != nil
+	p.info.Unplanned = errors.Join(p.violations.whyUnplanned(), p.patches.whyUnplanned())
 	return nil
 }
 
@@ -151,7 +158,17 @@ func newQuery(compiler *ast.Compiler, pkg ast.Ref, rule string) (*query, error) 
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", ref, err)
 	}
-	return &query{name: rule, ref: ref, compiler: compiler, body: compiled}, nil
+	q := &query{name: rule, ref: ref, compiler: compiler, body: compiled}
+	q.plan, q.unplanned = plan.Compile(plan.Config{Compiler: compiler, Query: body, Builtins: Builtins(), Shared: libraryRef})
+	return q, nil
+}
+
+// whyUnplanned says why the query has no plan; nil if it has one, or is none.
+func (q *query) whyUnplanned() error {
+	if q == nil || q.unplanned == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", q.name, q.unplanned)
 }
 
 // libraryModules parses the shared library, anew for each compiler because

@@ -9,6 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/lintel-policy/lintel/engine/plan"
 )
 
 var (
@@ -28,19 +30,56 @@ type evaluation struct {
 	time      time.Time
 	cancel    topdown.Cancel // nil if nothing cancels
 	shared    *frame
+	memo      plan.Memo           // the same as shared, for plans
 	tracer    topdown.QueryTracer // nil if nobody looks
 }
 
 // with returns the evaluation for another input.review.
 func (e *evaluation) with(review *ast.Term) *evaluation {
 	c := *e
-	c.review, c.shared = review, &frame{}
+	c.review, c.shared, c.memo = review, &frame{}, plan.Memo{}
 	return &c
 }
 
-// ask returns the value of a rule of p. A panic is an error of that policy: its
-// text may hold parts of the object and is not repeated.
+// ask returns the value of a rule of p. It is the plan that is asked, and topdown where
+// there is none, where somebody looks, and where the plan fails: a rule that failed
+// may be one that topdown passes over, and only topdown says what failed.
 func (e *evaluation) ask(ctx context.Context, p *policy, q *query, parameters *ast.Term) (value ast.Value, err error) {
+	if q.plan != nil && e.tracer == nil {
+		value, err = e.askPlan(ctx, p, q, parameters)
+		if !errors.Is(err, plan.ErrFailed) {
+			return value, err
+		}
+	}
+	return e.askTopdown(ctx, p, q, parameters)
+}
+
+// askPlan returns the value of a rule of p. A plan that panics failed.
+func (e *evaluation) askPlan(ctx context.Context, p *policy, q *query, parameters *ast.Term) (value ast.Value, err error) {
+	defer func() {
+		if recover() != nil {
+			value, err = nil, plan.ErrFailed
+		}
+	}()
+	about := plan.Query{Input: e.input(p, parameters), Data: documents{e.store(p)}, Cancel: e.cancel}
+	if p.ownPackage {
+		about.Memo = e.memo
+	}
+	results, err := q.plan.Eval(ctx, about)
+	switch {
+	case errors.Is(err, plan.ErrCancelled):
+		return nil, stopped(ctx)
+	case err != nil:
+		return nil, err
+	case len(results) == 0:
+		return nil, errUndefined
+	}
+	return results[0].Get(resultTerm).Value, nil
+}
+
+// askTopdown returns the value of a rule of p. A panic is an error of that policy: its
+// text may hold parts of the object and is not repeated.
+func (e *evaluation) askTopdown(ctx context.Context, p *policy, q *query, parameters *ast.Term) (value ast.Value, err error) {
 	defer func() {
 		if recover() != nil {
 			value, err = nil, errPanicked
@@ -72,16 +111,24 @@ func stopped(ctx context.Context) error {
 	return cause
 }
 
-func (e *evaluation) query(p *policy, q *query, parameters *ast.Term) *topdown.Query {
+// input returns the input of the rules of p.
+func (e *evaluation) input(p *policy, parameters *ast.Term) *ast.Term {
 	fields := [][2]*ast.Term{{knownTerms["review"], e.review}, {knownTerms["parameters"], parameters}}
 	if p.readsTime && !e.time.IsZero() {
 		fields = append(fields, [2]*ast.Term{knownTerms["time"], ast.StringTerm(e.time.UTC().Format(time.RFC3339Nano))})
 	}
-	input := ast.ObjectTerm(fields...)
+	return ast.ObjectTerm(fields...)
+}
+
+func (e *evaluation) store(p *policy) *store {
+	return &store{inventory: e.inventory, kinds: p.inventory}
+}
+
+func (e *evaluation) query(p *policy, q *query, parameters *ast.Term) *topdown.Query {
 	query := topdown.NewQuery(q.body).
 		WithCompiler(q.compiler).
-		WithStore(&store{inventory: e.inventory, kinds: p.inventory}).
-		WithInput(input).
+		WithStore(e.store(p)).
+		WithInput(e.input(p, parameters)).
 		WithBuiltins(Builtins()).
 		WithStrictBuiltinErrors(true).
 		WithMetrics(metrics.NoOp()).

@@ -146,6 +146,18 @@ type store struct {
 	kinds     map[kindKey]bool
 }
 
+// documents is a store for plans.
+type documents struct{ *store }
+
+// Read returns the document at path below data, nil if there is none.
+func (d documents) Read(path []string) ast.Value {
+	v, err := d.read(path)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
 // errReadOnly reports an attempt to write to a store.
 var errReadOnly = errors.New("the inventory is read-only")
 
@@ -154,6 +166,10 @@ var errNotFound = &storage.Error{Code: storage.NotFoundErr, Message: "document d
 
 // Read returns the document at path below data, as terms.
 func (s *store) Read(_ context.Context, _ storage.Transaction, path storage.Path) (any, error) {
+	return s.read(path)
+}
+
+func (s *store) read(path storage.Path) (ast.Value, error) {
 	if len(path) > 0 && path[0] != "inventory" {
 		return nil, errNotFound
 	}
@@ -178,7 +194,7 @@ func (s *store) Read(_ context.Context, _ storage.Transaction, path storage.Path
 
 // below returns the document at path, which is groupVersion, kind, name and
 // fields of the object, in a namespace.
-func (s *store) below(namespace string, path storage.Path) (any, error) {
+func (s *store) below(namespace string, path storage.Path) (ast.Value, error) {
 	if len(path) < 2 {
 		return find(s.namespace(namespace), path)
 	}
@@ -208,7 +224,7 @@ func (s *store) kind(namespace string, key kindKey) *byName {
 	return s.inventory.namespaces[namespace][key]
 }
 
-func find(v ast.Value, path storage.Path) (any, error) {
+func find(v ast.Value, path storage.Path) (ast.Value, error) {
 	for _, step := range path {
 		t := member(v, step)
 		if t == nil {

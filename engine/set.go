@@ -231,6 +231,9 @@ type Info struct {
 	Reviews, PatchesObjects bool
 	// Spec has the settings as they are in force.
 	Spec v1alpha1.PolicySpec
+	// Unplanned says why OPA's own evaluator is asked, which takes several times as
+	// long; nil where all rules have plans.
+	Unplanned error
 }
 
 // CanDeny reports whether the policy refuses anything anywhere at any time: by its

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/lintel-policy/lintel/engine"
+	"github.com/lintel-policy/lintel/engine/plan"
 )
 
 // benchDeployment is what most workloads look like to the policies, and breaks none.
@@ -30,7 +31,8 @@ const benchDeployment = `{"apiVersion": "apps/v1", "kind": "Deployment",
     "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}}]}}}}`
 
 // BenchmarkCompliant times the rules of each policy alone, on an object that breaks
-// none and needs no patch, without what the engine does around them.
+// none and needs no patch, without what the engine does around them: by plans, and by
+// topdown, which plans are in place of.
 func BenchmarkCompliant(b *testing.B) {
 	for _, info := range library(b).Policies() {
 		input := benchInput(b, info)
@@ -40,13 +42,33 @@ func BenchmarkCompliant(b *testing.B) {
 			if len(compiler.GetRulesExact(ref)) == 0 {
 				continue
 			}
-			b.Run(info.Name+"/"+rule, func(b *testing.B) { benchRule(b, compiler, ref, input) })
+			b.Run(info.Name+"/"+rule+"/plan", func(b *testing.B) { benchPlan(b, compiler, ref, input) })
+			b.Run(info.Name+"/"+rule+"/topdown", func(b *testing.B) { benchTopdown(b, compiler, ref, input) })
 		}
 	}
 }
 
-// benchRule times a rule, which has to yield nothing.
-func benchRule(b *testing.B, compiler *ast.Compiler, rule ast.Ref, input *ast.Term) {
+// benchPlan times a rule, which has to yield nothing.
+func benchPlan(b *testing.B, compiler *ast.Compiler, rule ast.Ref, input *ast.Term) {
+	b.Helper()
+	p, err := plan.Compile(plan.Config{Compiler: compiler, Query: ast.NewBody(ast.Equality.Expr(ast.VarTerm("x"), ast.NewTerm(rule))), Builtins: engine.Builtins()})
+	if err != nil {
+		b.Fatalf("Compile(...): %v", err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		results, err := p.Eval(b.Context(), plan.Query{Input: input})
+		if err != nil || len(results) != 1 {
+			b.Fatalf("%s: %d results, %v", rule, len(results), err)
+		}
+		if found := results[0].String(); found != `{"x": set()}` && found != `{"x": []}` {
+			b.Fatalf("%s finds %s", rule, found)
+		}
+	}
+}
+
+// benchTopdown does the same by topdown.
+func benchTopdown(b *testing.B, compiler *ast.Compiler, rule ast.Ref, input *ast.Term) {
 	b.Helper()
 	body, err := compiler.QueryCompiler().Compile(ast.NewBody(ast.Equality.Expr(ast.VarTerm("x"), ast.NewTerm(rule))))
 	if err != nil {

@@ -161,6 +161,11 @@ func (g *gate) tellInForce(set *engine.Set) {
 	if len(set.Policies()) == 0 {
 		g.log.Error("there are no policies: whatever is asked about is admitted")
 	}
+	for _, p := range set.Policies() {
+		if p.Unplanned != nil {
+			g.log.Info("a policy takes longer than others: it has no plan", zap.String("policy", p.Name), zap.Error(p.Unplanned))
+		}
+	}
 	wake(g.changed)
 	if g.audited != nil {
 		wake(g.audited)
