@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
 )
 
@@ -52,6 +53,9 @@ type Reports struct {
 	Policies func() []engine.Info
 	// Owner returns who owns the reports, so that they go when it goes. If nil, nobody does.
 	Owner func(context.Context) (*metav1.OwnerReference, error)
+	// LastDays returns what policies would have denied at admission, by name. If nil,
+	// that is not told.
+	LastDays func() map[string]v1alpha1.LastDay
 	// Leads returns an error when somebody else may be writing. It is asked right before
 	// each write. If nil, nobody else is there.
 	Leads func() error
@@ -60,7 +64,8 @@ type Reports struct {
 	Tell func(news []News)
 
 	mu      sync.Mutex
-	written map[string]string // the versions of the reports as they were left, by namespace
+	written map[string]string          // the versions of the reports as they were left, by namespace
+	told    []openreports.ReportResult // of requests, when it was last looked
 }
 
 var _ Publisher = (*Reports)(nil)
@@ -72,7 +77,7 @@ func (r *Reports) Publish(ctx context.Context, space Space) error {
 	if err != nil {
 		return err
 	}
-	if space.Objects == 0 {
+	if space.Objects == 0 && len(r.days(space.Namespace, nil)) == 0 {
 		return r.remove(ctx, space.Namespace, before)
 	}
 	after, err := r.report(ctx, space)
@@ -109,6 +114,8 @@ func (r *Reports) report(ctx context.Context, space Space) (*openreports.Report,
 	report.Name, report.Namespace = reportName, space.Namespace
 	report.Labels = map[string]string{managedBy: source}
 	report.Results, report.Summary = newResults(space, policies)
+	report.Results = append(report.Results, r.days(space.Namespace, policies)...)
+	slices.SortStableFunc(report.Results, worstFirst)
 	report.Results = cut(report.Results, reportLimit(space.Spaces)-reportHead)
 	if r.Owner != nil {
 		owner, err := r.Owner(ctx)
@@ -157,8 +164,8 @@ func isSameReport(a, b *openreports.Report) bool {
 		equality.Semantic.DeepEqual(a.Labels, b.Labels) && equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
 }
 
-// Foreign returns the namespaces whose report is not as it was left: somebody has
-// changed or deleted it, or it is from another run.
+// Foreign returns the namespaces whose report is not as it is to be: somebody has
+// changed or deleted it, it is from another run, or other requests are to be told of.
 func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 	there := map[string]string{}
 	for _, resource := range []string{"reports", "clusterreports"} {
@@ -174,9 +181,12 @@ func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 			}
 		}
 	}
+	var foreign []string
+	if r.tellsOtherDays() {
+		foreign = append(foreign, "")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var foreign []string
 	for namespace, version := range there {
 		if r.written[namespace] != version {
 			foreign = append(foreign, namespace)
@@ -189,7 +199,7 @@ func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 		}
 	}
 	slices.Sort(foreign)
-	return foreign, nil
+	return slices.Compact(foreign), nil
 }
 
 const reportsPath = "/apis/openreports.io/v1alpha1/"
