@@ -3,7 +3,8 @@
 //
 // [Run] lists the kinds that policies match, page by page, and reviews the objects
 // while the next page is on its way. Nothing is written and no object is kept, but for
-// the Namespaces and what the policies declare that they read.
+// the Namespaces and what the policies declare that they read. [Admissions] is about what
+// people ask for meanwhile: it counts what policies that do not deny would have denied.
 package audit
 
 import (

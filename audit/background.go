@@ -76,8 +76,8 @@ type Publisher interface {
 	// has been reviewed once. Where it fails it is called again. [ErrNoReports] says that
 	// nothing can be published at all.
 	Publish(ctx context.Context, space Space) error
-	// Foreign returns the namespaces of which something else is published than what
-	// Publish was called with last.
+	// Foreign returns the namespaces of which something else is published than Publish
+	// would publish now, though nothing has changed of what it was called with last.
 	Foreign(ctx context.Context) ([]string, error)
 }
 

@@ -40,8 +40,8 @@ const (
 	maxName = 253 // as the API server has it
 )
 
-// newResults returns the results of what is found in a namespace, worst first, and how
-// many there are of each. policies are by name.
+// newResults returns the results of what is found in a namespace, and how many there are
+// of each. policies are by name.
 func newResults(space Space, policies map[string]engine.Info) ([]openreports.ReportResult, openreports.ReportSummary) {
 	var results []openreports.ReportResult
 	var summary openreports.ReportSummary
@@ -60,7 +60,6 @@ func newResults(space Space, policies map[string]engine.Info) ([]openreports.Rep
 		}
 	}
 	summary.Pass = max(0, space.Asked-broken)
-	slices.SortStableFunc(results, worstFirst)
 	return results, summary
 }
 

@@ -132,6 +132,7 @@ func TestReports(t *testing.T) {
 		t.Error("a report that says the same was written again")
 	}
 	testTampering(t, other, space)
+	testDays(t, other)
 	testStaleWriter(t, reports, space)
 
 	space.Objects, space.Findings = 0, nil
@@ -171,6 +172,43 @@ func testTampering(t *testing.T, reports *audit.Reports, space audit.Space) {
 	}
 	must(t, reports.Publish(t.Context(), space))
 	reportIn(t, "reported")
+}
+
+// testDays tells of requests in the report of the cluster, and nowhere else, whether
+// there are objects or not.
+func testDays(t *testing.T, reports *audit.Reports) {
+	t.Helper()
+	days := map[string]v1alpha1.LastDay{"owned": {Since: metav1.NewTime(time.Now().Add(-time.Minute)), Requests: 2, Owners: []v1alpha1.DayOwner{{Kind: "Job", Namespace: "b", Name: "tidy", Requests: 2}}}, "quiet": {}}
+	reports.LastDays = func() map[string]v1alpha1.LastDay { return days }
+	foreign := func() []string {
+		t.Helper()
+		found, err := reports.Foreign(t.Context())
+		must(t, err)
+		return found
+	}
+	if got := foreign(); len(got) != 1 || got[0] != "" {
+		t.Errorf("when there are requests to tell of, it is to publish %q, want the cluster's report", got)
+	}
+	must(t, reports.Publish(t.Context(), audit.Space{}))
+	got := kubectl(t, "", "get", "clusterreports.openreports.io", "lintel", "-o", "jsonpath={range .results[*]}{.policy} {.result} {.severity} {.properties.requests} {.message}{end} {.summary.warn}")
+	want := "owned warn high 2 since " + engine.Moment(days["owned"].Since.Time) + " owned, if it denied, would have denied 2 requests: 2 of Job b/tidy 0"
+	if got != want {
+		t.Errorf("the cluster's report has %q, want %q", got, want)
+	}
+	if r := reportIn(t, "reported"); len(r.Results) != 1 {
+		t.Errorf("so does a namespace's: %+v", r.Results)
+	}
+	if got := foreign(); len(got) > 0 {
+		t.Errorf("then it is to publish %q, want nothing", got)
+	}
+	days = nil
+	if got := foreign(); len(got) != 1 || got[0] != "" {
+		t.Errorf("when there are none any more, it is to publish %q, want the cluster's report", got)
+	}
+	must(t, reports.Publish(t.Context(), audit.Space{}))
+	if got := kubectl(t, "", "get", "clusterreports.openreports.io", "-o", "name"); got != "" {
+		t.Errorf("of nothing there is a report: %s", got)
+	}
 }
 
 // testStaleWriter writes nothing once somebody else may lead.

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/engine"
 )
 
@@ -52,6 +53,9 @@ type Reports struct {
 	Policies func() []engine.Info
 	// Owner returns who owns the reports, so that they go when it goes. If nil, nobody does.
 	Owner func(context.Context) (*metav1.OwnerReference, error)
+	// LastDays returns what policies would have denied at admission, by name. If nil,
+	// that is not told.
+	LastDays func() map[string]v1alpha1.LastDay
 	// Leads returns an error when somebody else may be writing. It is asked right before
 	// each write. If nil, nobody else is there.
 	Leads func() error
@@ -64,7 +68,8 @@ type Reports struct {
 	Mended func(namespace string)
 
 	mu      sync.Mutex
-	written map[string]string // the versions of the reports as they were left, by namespace
+	written map[string]string          // the versions of the reports as they were left, by namespace
+	told    []openreports.ReportResult // of requests, when it was last looked
 }
 
 var _ Publisher = (*Reports)(nil)
@@ -77,7 +82,7 @@ func (r *Reports) Publish(ctx context.Context, space Space) error {
 		return err
 	}
 	touched := r.isTouched(space.Namespace, before)
-	if space.Objects == 0 {
+	if space.Objects == 0 && len(r.days(space.Namespace, nil)) == 0 {
 		return r.remove(ctx, space.Namespace, before)
 	}
 	after, err := r.report(ctx, space)
@@ -129,6 +134,8 @@ func (r *Reports) report(ctx context.Context, space Space) (*openreports.Report,
 	report.Name, report.Namespace = reportName, space.Namespace
 	report.Labels = map[string]string{managedBy: source}
 	report.Results, report.Summary = newResults(space, policies)
+	report.Results = append(report.Results, r.days(space.Namespace, policies)...)
+	slices.SortStableFunc(report.Results, worstFirst)
 	left := 0
 	for _, f := range space.Findings {
 		left += f.Left
@@ -189,8 +196,8 @@ func ours(r *openreports.Report) *openreports.Report {
 	return &c
 }
 
-// Foreign returns the namespaces whose report is not as it was left: somebody has
-// changed or deleted it, or it is from another run.
+// Foreign returns the namespaces whose report is not as it is to be: somebody has
+// changed or deleted it, it is from another run, or other requests are to be told of.
 func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 	there := map[string]string{}
 	for _, resource := range []string{"reports", "clusterreports"} {
@@ -205,9 +212,12 @@ func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 			there[m.Namespace] = m.ResourceVersion
 		}
 	}
+	var foreign []string
+	if r.tellsOtherDays() {
+		foreign = append(foreign, "")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var foreign []string
 	for namespace, version := range there {
 		if r.written[namespace] != version {
 			foreign = append(foreign, namespace)
@@ -219,7 +229,7 @@ func (r *Reports) Foreign(ctx context.Context) ([]string, error) {
 		}
 	}
 	slices.Sort(foreign)
-	return foreign, nil
+	return slices.Compact(foreign), nil
 }
 
 const reportsPath = "/apis/openreports.io/v1alpha1/"

@@ -11,8 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/flowcontrol"
@@ -73,13 +71,11 @@ type Denials struct {
 
 // A denial is what an Event is to be written of.
 type denial struct {
-	object   corev1.ObjectReference
-	resource schema.GroupVersionResource // set where the request is to a subresource
-	owner    *metav1.OwnerReference
-	policy   string
-	reason   string
-	action   string
-	note     string
+	made
+	policy string
+	reason string
+	action string
+	note   string
 }
 
 // A paused is of what no more is said for a while.
@@ -126,14 +122,7 @@ func (d *Denials) Tell(r webhook.Reviewed) {
 
 // denialOf returns what is to be told, but for the note.
 func denialOf(req *engine.Request, decision *engine.Decision) denial {
-	ref := req.Ref()
-	found := denial{
-		object: corev1.ObjectReference{APIVersion: ref.APIVersion, Kind: ref.Kind, Namespace: ref.Namespace, Name: ref.Name, UID: req.StoredUID()},
-		owner:  req.Owner(), reason: reasonUndecided, action: actionOf(req.Operation()),
-	}
-	if req.Subresource() != "" {
-		found.resource = req.Resource()
-	}
+	found := denial{made: madeOf(req), reason: reasonUndecided, action: actionOf(req.Operation())}
 	if denied := decision.With(v1alpha1.Deny); len(denied) > 0 {
 		found.reason, found.policy = reasonViolation, denied[0].Policy
 	} else if len(decision.Errors) > 0 {
@@ -207,19 +196,8 @@ func (d *Denials) Run(ctx context.Context) error {
 func (d *Denials) write(ctx context.Context, recorder events.EventRecorder, n denial) {
 	ctx, cancel := context.WithTimeout(ctx, denialTime)
 	defer cancel()
-	subject := d.subject(ctx, n)
+	subject := d.owners.of(ctx, n.made)
 	policy := &corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Policy", Name: n.policy}
 	recorder.Eventf(&subject, policy, corev1.EventTypeWarning, n.reason, n.action, "%s", n.note)
 	d.counts.WithLabelValues("written").Inc()
-}
-
-// subject returns what an Event is written on.
-func (d *Denials) subject(ctx context.Context, n denial) corev1.ObjectReference {
-	subject := n.object
-	if n.resource.Resource != "" { // a Scale is no object that anybody looks at
-		if kind, err := d.cfg.Mapper.KindForWithContext(ctx, n.resource); err == nil {
-			subject.APIVersion, subject.Kind = kind.ToAPIVersionAndKind()
-		}
-	}
-	return d.owners.top(ctx, subject, n.owner)
 }

@@ -55,24 +55,25 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: NAME}]
 	}, restmapper.NewDeferredDiscoveryRESTMapperWithContext(memory.NewMemCacheClientWithContext(client.DiscoveryClient)), metadata.NewForConfigOrDie(config)
 }
 
-// newDenials returns a Denials that runs.
-func newDenials(t *testing.T) *controller.Denials {
+// newDenials returns a Denials that runs, and Owners that do not.
+func newDenials(t *testing.T) (*controller.Denials, *controller.Owners) {
 	t.Helper()
 	recorder, mapper, reader := newTeller(t, "teller")
 	d, err := controller.NewDenials(controller.DenialsConfig{Recorder: recorder, Mapper: mapper, Metadata: reader})
 	must(t, "make denials", err)
 	go d.Run(t.Context()) //nolint:errcheck // it ends with the test
-	return d
+	return d, controller.NewOwners(mapper, reader)
 }
 
 // TestDenials has Events written with the rights of the installation.
 func TestDenials(t *testing.T) {
-	d := newDenials(t)
+	d, owners := newDenials(t)
 	apply(t, `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "denials"}}`)
 	t.Cleanup(func() {
 		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "namespace", "denials", "--wait=false")
 	})
 	t.Run("Owners", func(t *testing.T) { testOwners(t, d) })
+	t.Run("Asked", func(t *testing.T) { testAsked(t, owners) })
 	t.Run("Note", func(t *testing.T) { testNote(t, d) })
 	t.Run("Quiet", func(t *testing.T) { testQuiet(t, d) })
 }
@@ -87,6 +88,8 @@ func testOwners(t *testing.T, d *controller.Denials) {
 	daemons := madeObject(t, "denials", "apps/v1", "DaemonSet", "agent", &deployment)
 	forged := replicas
 	forged.UID = "00000000-0000-0000-0000-000000000000"
+	long := daemons
+	long.Name = strings.Repeat("agent", 100)
 	gone := replicas
 	gone.Name = "web-0"
 
@@ -98,6 +101,7 @@ func testOwners(t *testing.T, d *controller.Denials) {
 		"Deployment": {"A ReplicaSet may be read, and says whose it is.", &replicas, deployment},
 		"CronJob":    {"So may a Job.", &job, cron},
 		"NotRead":    {"What may not be read is told itself.", &daemons, daemons},
+		"Endless":    {"Nor can it have a name that nothing has.", &long, metav1.OwnerReference{}},
 		"Forged":     {"Nobody is told of what others make in its name.", &forged, metav1.OwnerReference{}},
 		"Gone":       {"Nor who is not there.", &gone, metav1.OwnerReference{}},
 		"Cluster":    {"Nor what is outside of the namespace.", &metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: "n", UID: "u"}, metav1.OwnerReference{}},

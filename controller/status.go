@@ -47,6 +47,10 @@ type Reach struct {
 	Inventory *Inventory
 	// Catalog is which kinds the cluster has. If nil, it has all that policies match.
 	Catalog *Catalog
+	// LastDay returns what a policy would have denied of late, nil where nothing is to be
+	// said of that, and whether it is known: else the status stays as it is. If nil, it
+	// never is.
+	LastDay func(engine.Info) (*v1alpha1.LastDay, bool)
 }
 
 // A report is all that the statuses of policies are made from.
@@ -131,6 +135,11 @@ func (r report) statusOf(policy v1alpha1.Policy) v1alpha1.PolicyStatus {
 	status.ObservedGeneration, status.Revision = policy.Generation, r.Set.Revision()
 	info := r.inForce[policy.Name]
 	status.Enforcement, status.NextStage = info.EnforcementAt(r.now), info.NextStage(r.now)
+	if r.LastDay != nil {
+		if day, known := r.LastDay(info); known {
+			status.LastDay = day
+		}
+	}
 	condition := metav1.Condition{
 		Type: ready, Status: metav1.ConditionTrue, Reason: compiled, ObservedGeneration: policy.Generation,
 		Message: "in force as its spec says",

@@ -9,6 +9,7 @@ const (
 	stateName    = "lintel-state"     // the ConfigMap of what the leader has registered
 	replicasName = "lintel-replicas"  // the ConfigMap of which replica serves which revision
 	lastGoodName = "lintel-last-good" // the ConfigMap of the sources of policies
+	lastDayName  = "lintel-last-day"  // the ConfigMap of what policies would have denied
 	labelsName   = "lintel-namespace-labels"
 )
 
@@ -47,7 +48,7 @@ func Needs(t Traits) []Need {
 		{Group: "coordination.k8s.io", Resource: "leases", Namespace: t.Namespace, Name: lintel, Verbs: []string{"get", "update"}, Why: "one replica leads, by that Lease, and without a leader nothing is registered"},
 		{Resource: "configmaps", Namespace: t.Namespace, Name: stateName, Verbs: []string{"get", "update"}, Why: "the leader keeps there what it has registered"},
 	}
-	for _, name := range []string{replicasName, lastGoodName} {
+	for _, name := range []string{replicasName, lastGoodName, lastDayName} {
 		if t.Has[name] {
 			needs = append(needs, Need{Resource: "configmaps", Namespace: t.Namespace, Name: name, Verbs: []string{"get", "update", "patch"}, Why: "replicas share there what the others have to know"})
 		}

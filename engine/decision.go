@@ -66,6 +66,10 @@ type Decision struct {
 	// Excused are the exceptions that kept a policy from being asked, and what
 	// policies found and exempt themselves.
 	Excused []Excuse
+	// WouldDeny are the policies that let the request by and would have denied it if they
+	// denied, by name. What the stored object had already, and what a built-in controller
+	// asks for, they would let by all the same.
+	WouldDeny []PolicyRevision
 	// Passed says why no policy was asked, where none was for a reason of the
 	// Set: an excluded namespace, an exempt user, a deletion in progress.
 	Passed string
@@ -73,6 +77,10 @@ type Decision struct {
 	// uses a processor and holds the request. It is nil where nothing did.
 	Left <-chan struct{}
 }
+
+// A PolicyRevision names a policy and how it was then: [Info] has the same revision as
+// long as nothing changes that has a say in what the policy decides.
+type PolicyRevision struct{ Policy, Revision string }
 
 // An Excuse names an exception and the policy that it kept from being asked, or
 // what a policy found and exempts.

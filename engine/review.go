@@ -42,6 +42,9 @@ func (s *Set) Review(ctx context.Context, req *Request, inv *Inventory) (*Decisi
 		}
 		d.Violations = append(d.Violations, v.violations...)
 		d.Excused = append(d.Excused, v.exempt...)
+		if a.wouldDeny(v.violations) {
+			d.WouldDeny = append(d.WouldDeny, PolicyRevision{a.policy.info.Name, s.revisions[a.policy.info.Name]})
+		}
 		if v.err != nil {
 			d.Errors = append(d.Errors, s.policyError(req, a.policy, a.settings, v.err))
 		}
@@ -85,6 +88,13 @@ func (s Severity) rank() int {
 type asking struct {
 	policy   *policy
 	settings settings
+}
+
+// wouldDeny reports whether a policy lets by violations that it would deny if it denied.
+func (a asking) wouldDeny(violations []Violation) bool {
+	return slices.ContainsFunc(violations, func(v Violation) bool {
+		return v.Enforcement != v1alpha1.Deny && !v.Controlled && (!v.Existing || a.policy.existing() == v1alpha1.ExistingEnforce)
+	})
 }
 
 // An askedSet is what became of the policies that match a request by kind.

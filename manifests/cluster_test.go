@@ -148,7 +148,7 @@ func tells(t *testing.T, cfg *rest.Config) {
 	must(t, err)
 	_, err = events.Patch(ctx, "told", types.MergePatchType, []byte(`{"series": {"count": 2, "lastObservedTime": "2027-01-15T00:00:00.000000Z"}}`), metav1.PatchOptions{})
 	must(t, err)
-	for _, name := range []string{"lintel-replicas", "lintel-last-good"} {
+	for _, name := range []string{"lintel-replicas", "lintel-last-good", "lintel-last-day"} {
 		_, err := typed.CoreV1().ConfigMaps(namespace).Patch(ctx, name, types.MergePatchType, []byte(`{"data": {"replica-1": "written"}}`), metav1.PatchOptions{})
 		must(t, err)
 	}
@@ -202,7 +202,7 @@ func registers(t *testing.T, cfg *rest.Config) {
 // the policies, which are the operator's.
 func testApplyAgain(t *testing.T, c *cluster.Cluster) {
 	before := written(t, c)
-	want := "replica-1 written by a replica true written written lintel lintel"
+	want := "replica-1 written by a replica true written written written lintel lintel"
 	if before != want {
 		t.Fatalf("written by the account: got %q, want %q", before, want)
 	}
@@ -237,6 +237,7 @@ func written(t *testing.T, c *cluster.Cluster) string {
 		{"configmap", "lintel-state", "{.data.registered}"},
 		{"configmap", "lintel-replicas", "{.data.replica-1}"},
 		{"configmap", "lintel-last-good", "{.data.replica-1}"},
+		{"configmap", "lintel-last-day", "{.data.replica-1}"},
 		{"validatingwebhookconfiguration", "lintel", "{.metadata.ownerReferences[*].name}"},
 		{"mutatingwebhookconfiguration", "lintel", "{.metadata.ownerReferences[*].name}"},
 	} {

@@ -111,13 +111,27 @@ func testColumns(t *testing.T, object string) {
 		t.Errorf("before Lintel has said anything, observedGeneration is %q, want -1, or tools that wait take silence for well", got)
 	}
 	kubectl(t, c, "patch", "lpol", "a", "--subresource=status", "--type=merge", "-p",
-		`{"status":{"enforcement":"warn","nextStage":{"from":"2027-01-15T00:00:00Z","enforcement":"deny"},"revision":"4f2a91c","conditions":[{"type":"Ready","status":"False","reason":"Broken","message":"a.rego:1","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
+		`{"status":{"enforcement":"warn","nextStage":{"from":"2027-01-15T00:00:00Z","enforcement":"deny"},"lastDay":{"since":"2026-01-01T00:00:00Z","requests":3,"owners":[{"kind":"Deployment","namespace":"shop","name":"web","team":"checkout","requests":2}],"otherRequests":1},"revision":"4f2a91c","conditions":[{"type":"Ready","status":"False","reason":"Broken","message":"a.rego:1","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`)
 	lines := strings.Split(kubectl(t, c, "get", "lintel", "--all-namespaces"), "\n")
-	if got, want := strings.Fields(lines[0]), strings.Fields("NAME ENFORCEMENT NEXT FROM READY REASON REVISION AGE"); !cmp.Equal(got, want) {
+	if got, want := strings.Fields(lines[0]), strings.Fields("NAME ENFORCEMENT NEXT FROM WOULD DENY READY REASON REVISION AGE"); !cmp.Equal(got, want) {
 		t.Errorf("columns %q, want %q", got, want)
 	}
-	if got, want := strings.Fields(lines[1]), strings.Fields("policy.lintel.dev/a warn deny 2027-01-15T00:00:00Z False Broken 4f2a91c"); !cmp.Equal(got[:min(len(got), 7)], want) {
+	if got, want := strings.Fields(lines[1]), strings.Fields("policy.lintel.dev/a warn deny 2027-01-15T00:00:00Z 3 False Broken 4f2a91c"); !cmp.Equal(got[:min(len(got), 8)], want) {
 		t.Errorf("kubectl get lintel: %q, want %q", got, want)
+	}
+	owners := strings.TrimSuffix(strings.Repeat(`{"kind":"Pod","name":"a","requests":1},`, 11), ",")
+	for lastDay, want := range map[string]string{
+		`{"since":"2026-01-01T00:00:00Z"}`: "status.lastDay.requests: Required value",
+		`{"requests":1}`:                   "status.lastDay.since: Required value",
+		`{"since":"2026-01-01T00:00:00Z","requests":11,"owners":[` + owners + `]}`: "must have at most 10 items",
+	} {
+		_, stderr, code := c.Kubectl(t.Context(), nil, "patch", "lpol", "a", "--subresource=status", "--type=merge", "-p", `{"status":{"lastDay":null}}`)
+		if code != 0 {
+			t.Fatal(stderr)
+		}
+		if _, stderr, code = c.Kubectl(t.Context(), nil, "patch", "lpol", "a", "--subresource=status", "--type=merge", "-p", `{"status":{"lastDay":`+lastDay+`}}`); code == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%s: %d %s, want %q", lastDay, code, stderr, want)
+		}
 	}
 }
 

@@ -84,6 +84,7 @@ func TestObjects(t *testing.T) {
 		"ClusterRole lintel", "ClusterRoleBinding lintel", "Role lintel-system/lintel", "RoleBinding lintel-system/lintel",
 		"Secret lintel-system/lintel-tls", "Lease lintel-system/lintel",
 		"ConfigMap lintel-system/lintel-state", "ConfigMap lintel-system/lintel-replicas", "ConfigMap lintel-system/lintel-last-good",
+		"ConfigMap lintel-system/lintel-last-day",
 		"Service lintel-system/lintel", "NetworkPolicy lintel-system/lintel", "PodDisruptionBudget lintel-system/lintel",
 		"Deployment lintel-system/lintel",
 	}
@@ -119,7 +120,7 @@ func TestSharedIsEmpty(t *testing.T) {
 	if len(secret.Data)+len(secret.StringData) > 0 || secret.Type != corev1.SecretTypeOpaque || secret.Immutable != nil {
 		t.Error("the Secret has data, is immutable, or is of a type that cannot be empty")
 	}
-	for _, name := range []string{"lintel-state", "lintel-replicas", "lintel-last-good"} {
+	for _, name := range []string{"lintel-state", "lintel-replicas", "lintel-last-good", "lintel-last-day"} {
 		if shared := one[*corev1.ConfigMap](t, name); len(shared.Data)+len(shared.BinaryData) > 0 || shared.Immutable != nil {
 			t.Errorf("the ConfigMap %s has data or is immutable", name)
 		}

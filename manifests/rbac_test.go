@@ -52,7 +52,7 @@ func TestRules(t *testing.T) {
 		"Role": {
 			"get,update secrets lintel-tls",
 			"get,update coordination.k8s.io leases lintel",
-			"get,update,patch configmaps lintel-state,lintel-replicas,lintel-last-good",
+			"get,update,patch configmaps lintel-state,lintel-replicas,lintel-last-good,lintel-last-day",
 		},
 	}
 	got := map[string][]string{}

@@ -153,7 +153,7 @@ func lintels() []target {
 	add("rbac.authorization.k8s.io", "v1", "", "clusterroles lintel", "clusterrolebindings lintel", "clusterroles lintel-namespace-labels")
 	add("rbac.authorization.k8s.io", "v1", namespace, "roles lintel", "rolebindings lintel")
 	add("", "v1", "", "namespaces lintel-system", "namespaces/status lintel-system")
-	add("", "v1", namespace, "secrets lintel-tls", "configmaps lintel-state", "configmaps lintel-replicas", "configmaps lintel-last-good",
+	add("", "v1", namespace, "secrets lintel-tls", "configmaps lintel-state", "configmaps lintel-replicas", "configmaps lintel-last-good", "configmaps lintel-last-day",
 		"configmaps lintel-namespace-labels", "services lintel", "serviceaccounts lintel", "resourcequotas lintel")
 	add("discovery.k8s.io", "v1", namespace, "endpointslices lintel-1")
 	add("coordination.k8s.io", "v1", namespace, "leases lintel")

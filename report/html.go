@@ -24,6 +24,7 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 type pageData struct {
 	Time, Revision, Version, Counted, Since string
 	Tables                                  []pageTable
+	LastDays                                []string
 	Objects                                 []pageObject
 	More                                    int // objects that are not listed
 	Errors                                  []string
@@ -67,6 +68,9 @@ func (h html) Write(w io.Writer, r *Report) error {
 	}
 	for _, t := range r.Tables() {
 		data.Tables = append(data.Tables, newPageTable(t))
+	}
+	for _, day := range r.LastDays {
+		data.LastDays = append(data.LastDays, day.Text(r.Time))
 	}
 	data.list(r)
 	for _, e := range r.AllErrors() {

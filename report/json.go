@@ -27,8 +27,9 @@ type document struct {
 	Warnings    []jsonNote   `json:"warnings"`
 	Assumptions []string     `json:"assumptions"`
 	Baseline    *Comparison  `json:"baseline,omitempty"`
-	Time        *time.Time   `json:"time,omitempty"`   // of an audit
-	Tables      []Table      `json:"tables,omitempty"` // of an audit
+	Time        *time.Time   `json:"time,omitempty"`     // of an audit
+	Tables      []Table      `json:"tables,omitempty"`   // of an audit
+	LastDays    []LastDay    `json:"lastDays,omitempty"` // of an audit, where Lintel counts
 	Summary     Summary      `json:"summary"`
 }
 
@@ -94,7 +95,7 @@ func newDocument(r *Report) document {
 	doc := document{
 		Revision: r.Revision, Results: []jsonResult{}, Patches: []jsonPatch{}, Errors: []jsonError{},
 		Passed: []jsonPassed{}, Excused: []jsonExcuse{}, Warnings: []jsonNote{}, Assumptions: append([]string{}, r.Assumptions...),
-		Baseline: r.Baseline, Summary: r.Summary(),
+		Baseline: r.Baseline, LastDays: r.LastDays, Summary: r.Summary(),
 	}
 	if r.GroupedBy != nil {
 		doc.Time, doc.Tables = &r.Time, r.Tables()

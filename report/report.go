@@ -46,6 +46,9 @@ type Report struct {
 	GroupedBy []string
 	// Time is when the run was; JSON has it where there are tables.
 	Time time.Time
+	// LastDays are what policies would have denied at admission, most first; those of
+	// which nobody knows are left out.
+	LastDays []LastDay
 	// Since is an earlier run to compare the tables with; nil without one.
 	Since *Earlier
 	// Baseline says how the findings compare with a baseline; nil without one.

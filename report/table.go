@@ -27,6 +27,7 @@ func (t tables) Write(w io.Writer, r *Report) error {
 	for _, table := range r.Tables() {
 		table.write(&buf)
 	}
+	r.writeLastDays(&buf)
 	if r.Since != nil {
 		fmt.Fprintf(&buf, "compared with %s\n", r.Since.Time.UTC().Format(time.RFC3339))
 	}
@@ -39,6 +40,20 @@ func (t tables) Write(w io.Writer, r *Report) error {
 	fmt.Fprintln(&buf, engine.Footer(r.Revision))
 	_, err := w.Write(buf.Bytes())
 	return err
+}
+
+// writeLastDays writes a line for each policy that would have denied most.
+func (r *Report) writeLastDays(buf *bytes.Buffer) {
+	shown := r.LastDays[:min(len(r.LastDays), shownRows)]
+	for _, day := range shown {
+		fmt.Fprintln(buf, day.Text(r.Time))
+	}
+	if more := len(r.LastDays) - len(shown); more > 0 {
+		fmt.Fprintf(buf, "and %d more\n", more)
+	}
+	if len(shown) > 0 {
+		buf.WriteString("\n")
+	}
 }
 
 // barWidth is how wide the bar of the worst row is, in characters.

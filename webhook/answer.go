@@ -256,14 +256,15 @@ func reviewAnswer(d *engine.Decision) answer {
 		a.response.Result = status(http.StatusForbidden, metav1.StatusReasonForbidden, d.Message())
 	}
 	a.annotate(map[string][]string{
-		"revision":  {d.Revision},
-		"policies":  d.Evaluated,
-		"denied":    enforced(d, v1alpha1.Deny),
-		"warned":    enforced(d, v1alpha1.Warn),
-		"recorded":  enforced(d, v1alpha1.DryRun),
-		"undecided": names(d.Errors),
-		"excused":   excuses(d.Excused),
-		"passed":    {d.Passed},
+		"revision":   {d.Revision},
+		"policies":   d.Evaluated,
+		"denied":     enforced(d, v1alpha1.Deny),
+		"warned":     enforced(d, v1alpha1.Warn),
+		"recorded":   enforced(d, v1alpha1.DryRun),
+		"undecided":  names(d.Errors),
+		"excused":    excuses(d.Excused),
+		"passed":     {d.Passed},
+		"would_deny": wouldDeny(d),
 	})
 	return a
 }
@@ -333,6 +334,15 @@ func names(errs []*engine.PolicyError) []string {
 	var found []string
 	for _, e := range errs {
 		found = append(found, e.Policy)
+	}
+	return found
+}
+
+// wouldDeny returns the names of the policies that would have denied if they denied.
+func wouldDeny(d *engine.Decision) []string {
+	var found []string
+	for _, p := range d.WouldDeny {
+		found = append(found, p.Policy)
 	}
 	return found
 }

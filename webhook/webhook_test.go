@@ -239,13 +239,13 @@ func TestDecisions(t *testing.T) {
 			reason: "A policy that warns lets pass, with a warning.",
 			spec:   v1alpha1.PolicySpec{Enforcement: v1alpha1.Warn},
 			path:   webhook.PathValidate, name: "bad", allowed: true, warning: "pods: metadata.name: the name is \"bad\"",
-			notes: map[string]string{"policies": "pods", "warned": "pods"},
+			notes: map[string]string{"policies": "pods", "warned": "pods", "would_deny": "pods"},
 		},
 		"Recorded": {
 			reason: "A policy on trial lets pass and tells only the audit log.",
 			spec:   v1alpha1.PolicySpec{Enforcement: v1alpha1.DryRun},
 			path:   webhook.PathValidate, name: "bad", allowed: true,
-			notes: map[string]string{"policies": "pods", "recorded": "pods"},
+			notes: map[string]string{"policies": "pods", "recorded": "pods", "would_deny": "pods"},
 		},
 		"Undecided": {
 			reason: "A policy that cannot decide denies, with another code than a violation.",

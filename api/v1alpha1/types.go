@@ -71,6 +71,7 @@ const (
 // +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.status.enforcement`
 // +kubebuilder:printcolumn:name="Next",type=string,JSONPath=`.status.nextStage.enforcement`
 // +kubebuilder:printcolumn:name="From",type=string,JSONPath=`.status.nextStage.from`
+// +kubebuilder:printcolumn:name="Would deny",type=integer,JSONPath=`.status.lastDay.requests`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.status.revision`
@@ -282,8 +283,39 @@ type PolicyStatus struct {
 	Enforcement Enforcement `json:"enforcement,omitempty"`
 	// NextStage is the one that begins next, if any is to come.
 	NextStage *Stage `json:"nextStage,omitempty"`
+	// LastDay is what the policy would have denied of late, where it does not deny
+	// everywhere.
+	LastDay *LastDay `json:"lastDay,omitempty"`
 	// Revision is that of the set of policies that this generation is part of.
 	Revision string `json:"revision,omitempty"`
+}
+
+// A LastDay is which requests of the last 24 hours a policy let by and would have denied
+// if it denied. Dry runs are not counted.
+type LastDay struct {
+	// Since is from when on it is counted: 24 hours ago, to the hour, or when the policy
+	// and what is excused from it became what they are, if that is later.
+	Since metav1.Time `json:"since"`
+	// Requests is how many there were.
+	Requests int64 `json:"requests"`
+	// Owners are those with the most requests, most first.
+	//
+	// +kubebuilder:validation:MaxItems=10
+	// +listType=atomic
+	Owners []DayOwner `json:"owners,omitempty"`
+	// OtherRequests is how many of Requests are of nobody in Owners.
+	OtherRequests int64 `json:"otherRequests,omitempty"`
+}
+
+// A DayOwner is whose requests they were: the topmost controlling owner of the object
+// that could be found out, else the object itself.
+type DayOwner struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Team is the label "team" of the object, else of its namespace.
+	Team     string `json:"team,omitempty"`
+	Requests int64  `json:"requests"`
 }
 
 // PolicyList is a list of policies.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/audit"
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
@@ -53,6 +54,10 @@ Without --policies, the Policy and PolicyException objects of the cluster are go
 by, and where it has no such kinds the policies in this binary; standard error says
 which. What built-in controllers make of a workload, such as the pods of a
 Deployment, is recorded and not denied, as at admission.
+
+By the Policy objects of a cluster in which lintel serve runs, it also says which
+requests of the last 24 hours each policy would have denied if it denied, and whose
+they were; not for one namespace.
 
 --since names what -o json wrote earlier, to say how the numbers have changed. In a
 baseline are findings that were there before; they are counted and fail nothing.
@@ -227,7 +232,25 @@ func (c *auditCommand) audit(ctx context.Context, config *rest.Config, policies 
 	}
 	r.Errors = append(errs, r.Errors...)
 	r.Policies = policies.described()
+	if c.namespace == "" {
+		r.LastDays = policies.lastDays(cfg.Now)
+	}
 	return r, nil
+}
+
+// countedFor is how old a day is at most that somebody still counts: by hours.
+const countedFor = 25 * time.Hour
+
+// lastDays returns what the policies of a cluster would have denied, as their status has
+// it. What nobody keeps up with any more is left out.
+func (l *loaded) lastDays(now time.Time) []report.LastDay {
+	days := map[string]v1alpha1.LastDay{}
+	for _, p := range l.objects {
+		if day := p.Status.LastDay; day != nil && now.Sub(day.Since.Time) < countedFor {
+			days[p.Name] = *day
+		}
+	}
+	return report.LastDays(days)
 }
 
 func auditKind(r metav1.APIResource) audit.Kind {

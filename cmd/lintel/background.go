@@ -58,7 +58,7 @@ func (g *gate) newBackground(handler *webhook.Handler, limit int64) error {
 		Memory: limit, Busy: func() bool { return handler.Running() > 0 },
 		Publisher: &audit.Reports{
 			Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
-			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), Leads: g.election.holds, Tell: g.tellNews(),
+			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), LastDays: g.admissions.Days, Leads: g.election.holds, Tell: g.tellNews(),
 			Mended: func(namespace string) {
 				mended.Inc()
 				g.log.Info("put right a report that somebody else had changed or deleted", zap.String("namespace", namespace))

@@ -14,18 +14,22 @@ import (
 	"github.com/lintel-policy/lintel/webhook"
 )
 
-// newTellers makes what writes Events of what is denied, where there is a cluster, and
-// of what an audit finds, where there is one.
+// newTellers makes what counts what would be denied and what writes Events of what is,
+// where there is a cluster, and of what an audit finds, where there is one.
 func (c *serveCommand) newTellers(g *gate) error {
-	if g.mode == alone || !c.events {
+	if g.mode == alone {
 		return nil
 	}
 	reader, err := metadata.NewForConfig(g.config)
 	if err != nil {
 		return fmt.Errorf("make client: %w", err)
 	}
-	recorder := func(ctx context.Context) events.EventRecorder { return newRecorder(ctx, g.client) }
 	mapper := restmapper.NewDeferredDiscoveryRESTMapperWithContext(memory.NewMemCacheClientWithContext(g.client.DiscoveryClient))
+	g.owners = controller.NewOwners(mapper, reader)
+	if err := c.newAdmissions(g); err != nil || !c.events {
+		return err
+	}
+	recorder := func(ctx context.Context) events.EventRecorder { return newRecorder(ctx, g.client) }
 	g.denials, err = controller.NewDenials(controller.DenialsConfig{Recorder: recorder, Mapper: mapper, Metadata: reader, Metrics: g.metrics})
 	if err != nil || !c.audit {
 		return err
@@ -46,15 +50,22 @@ func (g *gate) policyUID(name string) types.UID {
 
 // tellReviewed returns what each review is handed to, nil where nobody wants it.
 func (c *serveCommand) tellReviewed(g *gate) func(webhook.Reviewed) {
-	record := c.recordTo()
-	switch {
-	case g.denials == nil:
-		return record
-	case record == nil:
-		return g.denials.Tell
+	var all []func(webhook.Reviewed)
+	if record := c.recordTo(); record != nil {
+		all = append(all, record)
+	}
+	if g.denials != nil {
+		all = append(all, g.denials.Tell)
+	}
+	if g.admissions != nil {
+		all = append(all, g.count)
+	}
+	if len(all) == 0 {
+		return nil
 	}
 	return func(r webhook.Reviewed) {
-		record(r)
-		g.denials.Tell(r)
+		for _, tell := range all {
+			tell(r)
+		}
 	}
 }

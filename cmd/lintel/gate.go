@@ -48,8 +48,10 @@ type gate struct {
 	server      *webhook.Server
 	certificate *certificate
 	registrar   *controller.Registrar          // nil without a cluster
+	owners      *controller.Owners             // nil without a cluster
 	denials     *controller.Denials            // nil without a cluster, and where no Events are to be written
 	findings    *controller.Findings           // nil where nothing is audited, and where no Events are to be written
+	admissions  *audit.Admissions              // nil where kept is
 	election    *election                      // nil where nobody else is there
 	replicas    *replicas                      // nil where nobody else is there
 	changed     chan struct{}                  // sent to when others are in force somewhere, for the registrar
@@ -374,4 +376,5 @@ const (
 	stateName    = "lintel-state"     // the ConfigMap of the registration
 	replicasName = "lintel-replicas"  // the ConfigMap of what each replica serves
 	lastGoodName = "lintel-last-good" // the ConfigMap of policies as they last compiled
+	lastDayName  = "lintel-last-day"  // the ConfigMap of what policies would have denied
 )

@@ -226,6 +226,7 @@ func (g *gate) tellStatus(ctx context.Context) {
 		if out := g.kept.outcome.Load(); out != nil {
 			reach := controller.Reach{
 				Awaits: g.awaits(out.Set.Revision()), TooLarge: g.kept.lastGood.tooLarge(), Inventory: g.inventory, Catalog: g.kept.catalog.Load(),
+				LastDay: g.admissions.Of,
 			}
 			if reach.Awaits != "" {
 				again = spreadPeriod

@@ -55,6 +55,9 @@ func (g *gate) goBeside(ctx context.Context, tasks *errgroup.Group) {
 		tasks.Go(func() error { return g.keepUp(ctx) })
 		tasks.Go(func() error { return g.keepUses(ctx) })
 	}
+	if g.admissions != nil {
+		tasks.Go(func() error { return g.keepCounts(ctx) })
+	}
 	if g.denials != nil {
 		tasks.Go(func() error { return g.denials.Run(ctx) })
 	}

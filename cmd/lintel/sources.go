@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/lintel-policy/lintel/api/v1alpha1"
 	"github.com/lintel-policy/lintel/controller"
 	"github.com/lintel-policy/lintel/engine"
 	"github.com/lintel-policy/lintel/policies"
@@ -39,12 +40,19 @@ func (s *sourceFlags) load(ctx context.Context) (*loaded, error) { return s.load
 
 // loadFrom does the same from other sources, of the same cluster.
 func (s *sourceFlags) loadFrom(ctx context.Context, names []string) (*loaded, error) {
-	cfg, broken, err := readPolicies(names, func() (policies.Source, error) { return readClusterPolicies(ctx, s.kubeconfig) })
+	var objects policies.Objects
+	cfg, broken, err := readPolicies(names, func() (source policies.Source, err error) {
+		if objects, err = readClusterPolicies(ctx, s.kubeconfig); err != nil {
+			return policies.Source{}, err
+		}
+		return policies.FromObjects(objects)
+	})
 	if err != nil {
 		return nil, err
 	}
 	l, err := compile(cfg, broken)
 	if err == nil && slices.Contains(names, fromCluster) {
+		l.objects = objects.Policies
 		l.client, err = clusterClient(s.kubeconfig)
 	}
 	return l, err
@@ -62,19 +70,19 @@ func clusterClient(kubeconfig string) (dynamic.Interface, error) {
 	return client, nil
 }
 
-// readClusterPolicies reads what the objects of a cluster say.
-func readClusterPolicies(ctx context.Context, kubeconfig string) (policies.Source, error) {
+// readClusterPolicies reads the objects of a cluster.
+func readClusterPolicies(ctx context.Context, kubeconfig string) (policies.Objects, error) {
 	client, err := clusterClient(kubeconfig)
 	if err != nil {
-		return policies.Source{}, err
+		return policies.Objects{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	objects, err := controller.ReadPolicies(ctx, client)
 	if err != nil {
-		return policies.Source{}, fmt.Errorf("read policies of the cluster: %w", err)
+		return policies.Objects{}, fmt.Errorf("read policies of the cluster: %w", err)
 	}
-	return policies.FromObjects(objects)
+	return objects, nil
 }
 
 // policiesFlag adds the flag that says where policies come from.
@@ -105,7 +113,8 @@ type loaded struct {
 	set     *engine.Set
 	sources []engine.Policy
 	broken  []error
-	client  dynamic.Interface // of the cluster that they come from; nil if they do not
+	objects []v1alpha1.Policy // those of the cluster that they come from
+	client  dynamic.Interface // of that cluster; nil if they come from none
 }
 
 // compile compiles what was read.

@@ -8,13 +8,18 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/lintel-policy/lintel/e2e/gate"
 )
 
 // page returns what is at a URL, "" if nothing is.
@@ -93,13 +98,45 @@ func (tr *traffic) note(format string, args ...any) {
 	}
 }
 
+// recording is a policy that lets by what it finds.
+const recording = `
+---
+apiVersion: lintel.dev/v1alpha1
+kind: Policy
+metadata: {name: recording}
+spec:
+  source: {modules: [{name: a.rego, rego: "package team\n\nviolation contains {\"msg\": \"m\"}"}]}
+  match: {kinds: [{apiGroups: [""], kinds: [ConfigMap]}]}
+  enforcement: dryrun
+`
+
+// record makes ConfigMaps until the function that it returns is called.
+func (f *fleet) record(t *testing.T) func() {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var made sync.WaitGroup
+	made.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = f.client.CoreV1().ConfigMaps("default").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "recorded-"}}, metav1.CreateOptions{})
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	return func() {
+		stop()
+		made.Wait()
+	}
+}
+
 // TestRollingRestart replaces every replica as a Deployment does, twice, under
-// traffic: no request fails, and none gets by.
+// traffic: no request fails, none gets by, and of those that are counted each is counted
+// once, whoever has answered it.
 func TestRollingRestart(t *testing.T) {
-	f := install(t, denying)
+	f := install(t, func(policies string) string { return denying(policies) + recording })
 	f.startAll(t, "--lame-duck=2s")
 	f.awaitDenial(t)
+	all := []*gate.Gate{f.replicas[0], f.replicas[1], f.replicas[2]}
 	tr, stop := f.send(t)
+	stopRecording := f.record(t)
 	spare := 3
 	for range 2 {
 		for _, old := range []int{0, 1, 2, 3} {
@@ -107,14 +144,45 @@ func TestRollingRestart(t *testing.T) {
 				continue
 			}
 			f.start(t, spare, "--lame-duck=2s")
+			all = append(all, f.replicas[spare])
 			must(t, f.replicas[old].Stop())
 			delete(f.replicas, old)
 			spare = old
 		}
 	}
+	stopRecording()
 	stop()
 	if tr.failed.Load()+tr.admitted.Load() > 0 || tr.sent.Load() == 0 {
 		t.Errorf("of %d requests %d failed and %d were wrongly admitted; first: %s", tr.sent.Load(), tr.failed.Load(), tr.admitted.Load(), tr.first)
+	}
+	f.testCounted(t, all)
+}
+
+// testCounted ends what runs of all replicas that there were, and has another one tell
+// what these have counted.
+func (f *fleet) testCounted(t *testing.T, all []*gate.Gate) {
+	t.Helper()
+	for n, g := range f.replicas {
+		must(t, g.Stop())
+		delete(f.replicas, n)
+	}
+	recorded := 0
+	for _, g := range all {
+		for line := range strings.Lines(g.Log()) {
+			if strings.Contains(line, `"would_deny":"recording"`) && strings.Contains(line, `"dry_run":false`) {
+				recorded++
+			}
+		}
+	}
+	f.must(t, "patch", "policies.lintel.dev", "recording", "--subresource=status", "--type=merge", "-p", `{"status": {"lastDay": null}}`)
+	f.start(t, 0)
+	got, want := "", fmt.Sprint(recorded)
+	eventually(t, "the day to be told", func() bool {
+		got = f.must(t, "get", "policies.lintel.dev", "recording", "-o", "jsonpath={.status.lastDay.requests}")
+		return got != ""
+	})
+	if got != want || recorded < 10 {
+		t.Errorf("%s requests were counted, want the %s of the records", got, want)
 	}
 }
 
