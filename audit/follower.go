@@ -211,7 +211,8 @@ func (f *follower) watch(ctx context.Context, version string) (string, error) {
 	f.b.mu.Lock()
 	kind, pass := f.watched.Kind, f.pass
 	f.b.mu.Unlock()
-	version, err := f.b.lister.watch(watching, kind, version, func(c change) { f.change(watching, kind, pass, c) })
+	// What has come is taken up though the watch is to end: the next begins after it.
+	version, err := f.b.lister.watch(watching, kind, version, func(c change) { f.change(ctx, kind, pass, c) })
 	if watching.Err() != nil {
 		err = nil
 	}
