@@ -205,10 +205,11 @@ func TestLargeReports(t *testing.T) {
 	defineReports(t, reports, space)
 	must(t, reports.Publish(t.Context(), space))
 	r := reportIn(t, "crowd")
-	data, err := json.Marshal(r)
-	must(t, err)
-	if len(data) > 256<<10 || len(data) < 200<<10 {
-		t.Errorf("the report has %d bytes", len(data))
+	stored := func() int {
+		return len(kubectl(t, "", "get", "--raw", "/apis/openreports.io/v1alpha1/namespaces/crowd/reports/lintel"))
+	}
+	if n := stored(); n > 256<<10 || n < 200<<10 {
+		t.Errorf("the report has %d bytes", n)
 	}
 	if want := (openreports.ReportSummary{Fail: 5000, Warn: 5000}); r.Summary != want {
 		t.Errorf("summary %+v, want %+v", r.Summary, want)
@@ -217,12 +218,15 @@ func TestLargeReports(t *testing.T) {
 	if r.Results[0].Result != "fail" || last.Policy != "lintel" || last.Properties["omitted"] == "" || !strings.HasSuffix(last.Description, "results are more: lintel audit lists them all") {
 		t.Errorf("from %+v to %+v", r.Results[0], last)
 	}
-	space.Spaces = 1000 // others have findings too
-	must(t, reports.Publish(t.Context(), space))
-	data, err = json.Marshal(reportIn(t, "crowd"))
-	must(t, err)
-	if len(data) > 10<<10 {
-		t.Errorf("the report has %d bytes where there are many", len(data))
+	for _, spaces := range []int{50, 300, 1000} { // others have findings too
+		space.Spaces = spaces
+		must(t, reports.Publish(t.Context(), space))
+		if n, most := stored(), 1<<20/min(spaces, 300); n > most {
+			t.Errorf("the report has %d bytes where there are %d, want at most %d", n, spaces, most)
+		}
+		if r := reportIn(t, "crowd"); len(r.Results) < 3 || r.Summary.Fail != 5000 {
+			t.Errorf("where there are %d reports, one is %+v", spaces, r)
+		}
 	}
 }
 
