@@ -63,7 +63,7 @@ func Run(ctx context.Context, cfg Config) (*report.Report, error) {
 		return nil, err
 	}
 	a.readInventory(ctx)
-	a.claims = a.lister.claims(ctx, cfg.Kinds)
+	a.claims, _ = a.lister.claims(ctx, cfg.Kinds)
 	a.reviewAll(ctx)
 	slices.SortFunc(a.report.Objects, func(x, y report.Object) int { return compareRefs(x.Ref, y.Ref) })
 	return a.report, ctx.Err()

@@ -278,7 +278,7 @@ func (b *Background) review(ctx context.Context, it item) {
 	}
 	ns := b.namespaceOf(ctx, it.id.Namespace)
 	v := reviewer{
-		set: b.cfg.Set(), namespace: func(string) *engine.Object { return ns }, inventory: b.cfg.Inventory(), claims: it.follower.claims(ctx, it.id), now: b.cfg.Now(),
+		set: b.cfg.Set(), namespace: func(string) *engine.Object { return ns }, inventory: b.cfg.Inventory(), claims: it.follower.claims(ctx, it.kind, it.id), now: b.cfg.Now(),
 	}
 	reviewed, ok := report.Object{Err: b.budget.tooHeavy()}, true
 	if fits {

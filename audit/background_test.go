@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -54,13 +55,7 @@ func paintWith(t *testing.T, client kubernetes.Interface, set *engine.Set, names
 			defer p.mu.Unlock()
 			return p.set
 		},
-		Kinds: func(set *engine.Set) []audit.Watched {
-			var watched []audit.Watched
-			for _, kind := range append(kinds, configMaps)[:max(1, len(kinds))] {
-				watched = append(watched, audit.Watched{Kind: kind, Revision: set.Policies()[0].Revision})
-			}
-			return watched
-		},
+		Kinds: watch(append(kinds, configMaps)[:max(1, len(kinds))]...),
 		Namespace: func(_ context.Context, name string) *engine.Object {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -85,6 +80,17 @@ func paintWith(t *testing.T, client kubernetes.Interface, set *engine.Set, names
 		<-done
 	})
 	return p
+}
+
+// watch has kinds watched, by the one policy.
+func watch(kinds ...audit.Kind) func(*engine.Set) []audit.Watched {
+	return func(set *engine.Set) []audit.Watched {
+		var all []audit.Watched
+		for _, kind := range kinds {
+			all = append(all, audit.Watched{Kind: kind, Revision: set.Policies()[0].Revision})
+		}
+		return all
+	}
 }
 
 // Publish keeps what it is told.
@@ -260,4 +266,42 @@ func TestChanging(t *testing.T) {
 		}
 	}
 	p.await(t, "busy", want...)
+}
+
+// TestBeside loses no change while labels of another namespace change, for which a watch
+// begins anew all the time.
+func TestBeside(t *testing.T) {
+	client := newClient(t)
+	namespace(t, client, "quiet", nil)
+	namespace(t, client, "beside", nil)
+	seed(t, client, "quiet", 300)
+	seed(t, client, "beside", 1)
+	p := paintWith(t, client, compile(t, owned), "quiet", func(cfg *audit.BackgroundConfig) { cfg.Interval = 10 * time.Millisecond })
+	for range 600 {
+		if !p.Progress().Finished.IsZero() {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	var relabelling sync.WaitGroup
+	var done atomic.Bool
+	relabelling.Go(func() {
+		for !done.Load() {
+			p.label(t, "beside", `{}`)
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	var want []string
+	for i := range 300 { // each changes once, so that one that is lost is seen
+		name, owner := fmt.Sprintf("map-%04d", i), `"me"`
+		if i%2 == 0 {
+			owner = "null"
+			want = append(want, name+": owner is missing")
+		}
+		_, err := client.CoreV1().ConfigMaps("quiet").Patch(t.Context(), name, types.MergePatchType, []byte(`{"metadata": {"labels": {"owner": `+owner+`}}}`), metav1.PatchOptions{})
+		must(t, err)
+	}
+	done.Store(true)
+	relabelling.Wait()
+	p.await(t, "quiet", want...)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,9 +29,11 @@ type follower struct {
 	failure error    // why it cannot be listed or watched; nil if it can
 	said    string   // the failure that was logged last
 
-	claiming sync.Mutex
-	claimed  claims
-	readAt   time.Time
+	abandoned atomic.Bool // whether a StatefulSet is gone since StatefulSets were read
+	claiming  sync.Mutex
+	claimed   claims
+	claimedAt string    // the version in which they were read; "" if they could not be
+	readAt    time.Time // when that was
 }
 
 func (b *Background) newFollower(ctx context.Context, w Watched) *follower {
@@ -273,6 +276,7 @@ func (f *follower) change(ctx context.Context, kind Kind, pass int, c change) {
 		f.b.mu.Lock()
 		defer f.b.mu.Unlock()
 		f.b.store.remove(kind, it.id)
+		f.b.disown(kind, it.id.Namespace)
 		return
 	}
 	done := make(chan struct{})
@@ -281,16 +285,40 @@ func (f *follower) change(ctx context.Context, kind Kind, pass int, c change) {
 	<-done // in their order: a later change must not be overtaken
 }
 
-// claims returns what StatefulSets claim, if f follows claims: read anew for one that
-// looks like a claim of a StatefulSet that is not known, but not all the time.
-func (f *follower) claims(ctx context.Context, id identity) claims {
-	if f.watched.Resource != "persistentvolumeclaims" {
+// claims returns what StatefulSets claim, if f follows claims. A StatefulSet is there
+// before its claims are, so those that were read after a claim came are all that may have
+// made it. For one that is not known to be theirs they are read anew, but not all the time.
+func (f *follower) claims(ctx context.Context, kind Kind, id identity) claims {
+	if !kind.isClaims() || !isNumbered(id.Name) {
 		return nil
 	}
 	f.claiming.Lock()
 	defer f.claiming.Unlock()
-	if isNumbered(id.Name) && !f.claimed.has(id.Namespace, id.Name) && time.Since(f.readAt) > minRetry {
-		f.claimed, f.readAt = f.b.lister.claims(ctx, []Kind{f.watched.Kind}), time.Now()
+	if f.abandoned.Swap(false) {
+		f.claimed, f.claimedAt = nil, "0"
+	}
+	wait := time.Until(f.readAt.Add(minRetry))
+	if f.claimed.has(id.Namespace, id.Name) || f.claimedAt != "" && !isNewer(id.ResourceVersion, f.claimedAt) || f.claimedAt == "" && wait > 0 {
+		return f.claimed
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+		f.claimed, f.claimedAt = f.b.lister.claims(ctx, []Kind{kind})
+		f.readAt = time.Now()
 	}
 	return f.claimed
+}
+
+// disown has claims judged anew, when what may have made them is gone. b is locked.
+func (b *Background) disown(kind Kind, namespace string) {
+	if kind != statefulSetKind {
+		return
+	}
+	for other, f := range b.followers {
+		if other.isClaims() {
+			f.abandoned.Store(true)
+			f.renewIn(namespace)
+		}
+	}
 }

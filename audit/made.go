@@ -35,14 +35,17 @@ type claims map[string]bool
 
 var statefulSetKind = Kind{schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, "statefulsets", true}
 
-// claims reads the StatefulSets, if claims are among kinds. Where they cannot be read,
-// claims are judged as made by people.
-func (l *lister) claims(ctx context.Context, kinds []Kind) claims {
-	found := claims{}
-	if !slices.ContainsFunc(kinds, func(k Kind) bool { return k.Resource == "persistentvolumeclaims" && k.Group == "" }) {
-		return found
+// isClaims reports whether a kind is that of claims.
+func (k Kind) isClaims() bool { return k.Resource == "persistentvolumeclaims" && k.Group == "" }
+
+// claims reads the StatefulSets, if claims are among kinds. It returns the version of
+// that list too, "" where they cannot be read: then claims are judged as made by people.
+func (l *lister) claims(ctx context.Context, kinds []Kind) (found claims, version string) {
+	found = claims{}
+	if !slices.ContainsFunc(kinds, Kind.isClaims) {
+		return found, ""
 	}
-	_, _ = l.list(ctx, statefulSetKind, func(object []byte) {
+	version, _ = l.list(ctx, statefulSetKind, func(object []byte) {
 		type named struct {
 			Metadata struct{ Namespace, Name string }
 		}
@@ -57,7 +60,7 @@ func (l *lister) claims(ctx context.Context, kinds []Kind) claims {
 			found[set.Metadata.Namespace+"/"+t.Metadata.Name+"-"+set.Metadata.Name] = true
 		}
 	})
-	return found
+	return found, version
 }
 
 // has reports whether a claim is one of a StatefulSet's.

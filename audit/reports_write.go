@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -29,13 +30,21 @@ const (
 	// that with what the API server adds it is less than a megabyte: where many
 	// namespaces have findings, each report is cut shorter.
 	allReports = 960 << 10
-	// minReport is what each may have all the same, which is some twenty results.
-	minReport = 8 << 10
+	// minReport is what each may have all the same, which is its two or three worst
+	// results: three hundred reports are within allReports.
+	minReport = 3 << 10
 )
 
-// reportLimit is how large a report may be where so many namespaces have findings.
+// reportLimit is how large a report may be where so many namespaces have findings. A few
+// more of many make no difference: all reports would be written anew for each.
 func reportLimit(spaces int) int {
-	return min(maxReport, max(minReport, allReports/max(1, spaces)))
+	return min(maxReport, max(minReport, allReports/coarse(max(1, spaces))))
+}
+
+// coarse rounds a number up to three binary digits.
+func coarse(n int) int {
+	step := 1 << max(0, bits.Len(uint(n))-3)
+	return (n + step - 1) / step * step
 }
 
 // reportHead is what of a report is kept free for all but its results.

@@ -15,9 +15,6 @@ import (
 
 const guardManifest = "namespace-labels.yaml"
 
-// auditManifest permits what serve --audit needs.
-const auditManifest = "audit.yaml"
-
 // TestNamespaceLabels has somebody who may do everything with namespaces, and somebody
 // who may set guarded labels as well, change labels in each way that there is.
 func TestNamespaceLabels(t *testing.T) {

@@ -32,8 +32,8 @@ func (l *leaf) url(i int) {
 		end = len(rest)
 	}
 	at := strings.LastIndexByte(rest[:end], '@')
-	if at < 0 { // passwords with a slash in them are wrong, and met
-		at = l.slashed(rest)
+	if at < 0 { // passwords with such a character in them are wrong, and met
+		at = l.unescaped(rest)
 	}
 	user, pass, ok := strings.Cut(rest[:max(at, 0)], ":")
 	if at < 0 || !ok || !l.w.s.words.credential(user, pass) {
@@ -42,16 +42,16 @@ func (l *leaf) url(i int) {
 	l.add(ClassURL, "url-password", "", i+3, i+3+at)
 }
 
-// slashed returns the place of "@" in user:pass/word@host, or -1.
-func (l *leaf) slashed(rest string) int {
-	end := strings.IndexAny(rest, "?# \t\r\n\"'<>`,;|\\")
+// unescaped returns the place of "@" in user:pass/word@host, where "?" and "#" may stand
+// for the slash, or -1.
+func (l *leaf) unescaped(rest string) int {
+	end := strings.IndexAny(rest, " \t\r\n\"'<>`,;|\\")
 	if end < 0 {
 		end = len(rest)
 	}
 	l.w.left -= end
-	at, colon := strings.LastIndexByte(rest[:end], '@'), strings.IndexByte(rest[:end], ':')
-	slash := strings.IndexByte(rest, '/')
-	if at < 0 || colon < 0 || colon+1 == slash || at < slash || colon > slash || slash+1 == at || isPort(rest[colon+1:slash]) {
+	at, colon, mark := strings.LastIndexByte(rest[:end], '@'), strings.IndexByte(rest[:end], ':'), strings.IndexAny(rest[:end], "/?#")
+	if at < 0 || colon < 0 || mark < 0 || colon+1 == mark || at < mark || colon > mark || mark+1 == at || isPort(rest[colon+1:mark]) {
 		return -1
 	}
 	return at

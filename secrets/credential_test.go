@@ -24,6 +24,8 @@ func TestCredentials(t *testing.T) {
 		"no user":                "redis://:hunter2@cache:6379/0",
 		"percent-encoded":        "mongodb+srv://app:p%40ss@db/app",
 		"a slash in it":          "postgres://app:p4ss/word@db/app",
+		"a number sign in it":    "postgres://app:hunter2#4@db/app",
+		"a question mark in it":  "postgres://app:hunter2?4@db/app",
 		"a line among others":    "a=1\nurl=https://bot:hunter2@git/repo.git\n",
 		"a weak one of postgres": "postgresql://postgres:postgres@db/app",
 	})
@@ -55,6 +57,9 @@ func TestCredentials(t *testing.T) {
 		"stars":                  "postgres://app:****@db/app",
 		"a user alone":           "ssh://git@host/repo.git",
 		"a mail address":         "https://host/path:a@b",
+		"one in a query":         "https://host?to=a:b@c",
+		"one behind a port":      "https://host:8443?to=a@b",
+		"one in a fragment":      "https://host:8443#a@b",
 		"a variable for curl":    "curl -u \"$USER:$PASS\" https://api",
 		"mysql, with a variable": "mysql -uroot -p$MYSQL_ROOT_PASSWORD",
 		"mysql, asked for":       "mysql -uroot -p app1",
