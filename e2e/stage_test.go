@@ -109,12 +109,18 @@ func (s *stage) kubectl(t *testing.T, args ...string) result {
 	return s.kubectlWith(t, "", args...)
 }
 
-// kubectlWith runs kubectl with standard input.
+// kubectlWith runs kubectl with standard input, and once more where a controller has
+// written a status between what kubectl read and what it wrote.
 func (s *stage) kubectlWith(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
 	var r result
 	args = append([]string{"--namespace", s.namespace}, args...)
-	r.stdout, r.stderr, r.code = s.Kubectl(t.Context(), strings.NewReader(stdin), args...)
+	for range 10 {
+		r.stdout, r.stderr, r.code = s.Kubectl(t.Context(), strings.NewReader(stdin), args...)
+		if !strings.Contains(r.stderr, "(Conflict)") {
+			break
+		}
+	}
 	return r
 }
 

@@ -165,7 +165,13 @@ func TestServePoliciesOfCluster(t *testing.T) {
 	t.Cleanup(func() {
 		shared.Cluster(t).Kubectl(context.WithoutCancel(t.Context()), nil, "delete", "configmap", "owned-rego")
 	})
-	kubectl(t, policyFrom("owned", `"configMapRef": {"namespace": "default", "name": "owned-rego"}`, `, "enforcement": "warn", `+about), "replace", "-f", "-")
+	mapped := policyFrom("owned", `"configMapRef": {"namespace": "default", "name": "owned-rego"}`, `, "enforcement": "warn", `+about)
+	if !comesTrue(func() bool { // a status may be written between what kubectl reads and what it writes
+		_, _, code := shared.Cluster(t).Kubectl(t.Context(), strings.NewReader(mapped), "replace", "-f", "-")
+		return code == 0
+	}) {
+		t.Fatal("the Policy cannot be replaced")
+	}
 	awaitStatus(isReady+".reason", "Compiled")
 	kubectl(t, ownedRego(t, "package lintel.owned\n\nviolation contains 1 if nothing"), "apply", "-f", "-")
 	awaitStatus(isReady+".reason", "Broken")
