@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,6 +62,7 @@ func TestAudit(t *testing.T) {
 		return strings.Contains(f.auditMetrics(), `lintel_audit_violations{enforcement="warn",namespace="before",policy="resources",severity="high"} 3`)
 	})
 	f.readOwnReport(t)
+	checkMetricsAreDocumented(t, f.auditMetrics())
 
 	// A policy that comes later finds what was there before.
 	f.applyText(t, policyOf("later", "Service", modules(rego("it was there"))))
@@ -132,6 +134,27 @@ func (f *fleet) auditMetrics() string {
 		all += page("http://" + addressOf(n) + ":8080/metrics")
 	}
 	return all
+}
+
+// checkMetricsAreDocumented holds the documentation to all metrics of Lintel's that replicas
+// have.
+func checkMetricsAreDocumented(t *testing.T, metrics string) {
+	t.Helper()
+	pages := ""
+	for _, name := range []string{"install.md", "audit.md"} {
+		text, err := os.ReadFile(filepath.Join("../../docs", name))
+		must(t, err)
+		pages += string(text)
+	}
+	found := regexp.MustCompile(`(?m)^# TYPE (lintel_\S+) `).FindAllStringSubmatch(metrics, -1)
+	if len(found) == 0 {
+		t.Error("there are no metrics")
+	}
+	for _, m := range found {
+		if !regexp.MustCompile("`" + m[1] + "[`{]").MatchString(pages) {
+			t.Errorf("%s is in neither docs/install.md nor docs/audit.md", m[1])
+		}
+	}
 }
 
 // testCameIn looks for what came in while the gate was open, in all places where it is
