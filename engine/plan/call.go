@@ -3,7 +3,6 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
@@ -57,7 +56,7 @@ func (c *compiler) callDynamic(stmt *ir.CallDynamicStmt) step {
 			}
 			steps[i] = string(text)
 		}
-		fn, ok := c.paths[strings.Join(steps, "\x00")]
+		fn, ok := c.paths[keyOf(steps)]
 		if !ok {
 			return undefined
 		}

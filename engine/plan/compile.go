@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/ir"
@@ -25,7 +24,7 @@ type compiler struct {
 	texts     []string
 	strings   []*ast.Term          // of texts
 	functions map[string]*function // by name
-	paths     map[string]*function // by path, for calls whose path is known late
+	paths     map[string]*function // by the key of their path, for calls whose path is known late
 	memos     int
 	refused   error // why there is to be no plan
 
@@ -56,7 +55,7 @@ func newCompiler(cfg Config, policy *ir.Policy) *compiler {
 	}
 	for _, fn := range policy.Funcs.Funcs {
 		c.functions[fn.Name] = &function{memo: -1}
-		c.paths[strings.Join(fn.Path, "\x00")] = c.functions[fn.Name]
+		c.paths[keyOf(fn.Path)] = c.functions[fn.Name]
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -40,13 +41,24 @@ func (d *document) below(key *ast.Term) *ast.Term {
 	return &ast.Term{Value: &document{data: d.data, path: append(d.path[:len(d.path):len(d.path)], step)}}
 }
 
+// keyOf returns a text that no other path has: a step may have any character in it.
+func keyOf(path []string) string {
+	var b strings.Builder
+	for _, step := range path {
+		b.WriteString(strconv.Itoa(len(step)))
+		b.WriteByte(':')
+		b.WriteString(step)
+	}
+	return b.String()
+}
+
 // forced returns the value of t, which may be a document; nil if it is undefined.
 func (s *state) forced(t *ast.Term) *ast.Term {
 	d, ok := t.Value.(*document)
 	if !ok {
 		return t
 	}
-	key := strings.Join(d.path, "\x00")
+	key := keyOf(d.path)
 	if v, ok := s.documents[key]; ok {
 		return v
 	}

@@ -165,11 +165,12 @@ func (c *compiler) assignOnce(stmt *ir.AssignVarOnceStmt) step {
 		switch {
 		case t == nil:
 			return undefined
-		case f[to] != nil && !equal(f[to], t):
+		case f[to] == nil:
+			f[to] = t
+		case !equal(f[to], t):
 			return s.fail(ErrFailed)
 		}
-		f[to] = t
-		return next
+		return next // of 1 and 1.0, which are equal, the first counts
 	}
 }
 
