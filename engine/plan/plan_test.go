@@ -47,18 +47,24 @@ s contains input[_]`, `{"a": 2, "b": "b", "c": 1}`},
 		"WithInput":        {"Rules say something else of another input.", "x := [a, b, c] if { a := y; b := y with input.v as 2; c := y }\ny := input.v", `{"v": 1}`},
 		"WithRules":        {"Rules may be replaced.", "x := [a, b] if { a := y; b := y with data.p.z as 2 }\ny := z\nz := 1", `{}`},
 		"SameNestedObject": {"What a rule puts into an object changes no value of the input.", "x := [y, input]\ny[k] := v if some k, v in input.o\ny.a.b := 1 if false", `{"o": {"c": {"d": 1}}}`},
-		"Walk":             {"A function may yield many values.", `x contains p if { walk(input, [p, v]); is_number(v) }`, `{"a": [1, {"b": 2}]}`},
-		"Else":             {"The first branch that holds counts.", "x := 1 if input.a\nelse := 2 if input.b\nelse := 3", `{"b": true}`},
-		"Every":            {"An item that does not hold is enough.", `x if every v in input.l { v > 1 }`, `{"l": [2, 3, 1]}`},
-		"EveryOfNothing":   {"Of nothing everything holds.", `x if every v in input.l { v > 1 }`, `{"l": []}`},
-		"NumbersAreEqual":  {"1 and 1.0 are one number.", `x := [input.a == 1, {1: 2}[input.a], input.a in {1}]`, `{"a": 1.0}`},
-		"KeyOfNoObject":    {"A part of what has none is undefined.", `x := [v | some v in [1, "a", null, {"k": 2}]; v.k]`, `{}`},
+		"SetsInAnObject": {"What a rule puts into a part goes neither into what it took the part from, nor into what it yields elsewhere.",
+			"x := [y, a, input] if { a := y with input.l as [7, 8] }\ny[k] contains v if some k, v in input.o\ny[k] contains v if { some k in [\"d\", \"e\"]; some v in input.l }", `{"o": {"c": {"d": 1}}, "l": [1, 2, 3, 2]}`},
+		"SetsBelowOneAnother": {"So do parts of parts.", "x := y\ny[k][j] contains v if { some k in input.l; some j in input.l; some v in [k, j, k + j] }", `{"l": [1, 2, 3]}`},
+		"FirstOfEquals":       {"Of values of one rule that are equal and written otherwise, the first counts.", "x := y\ny := input.a if true\ny := input.b if true", `{"a": 1.0, "b": 1}`},
+		"PathWithNUL":         {"A path is its steps, whatever is in them.", `x contains v if { a := data.inv[input.l[0]].b; a; v := data.inv[input.l[1]] }`, `{"l": ["a", "a\u0000b"]}`},
+		"Walk":                {"A function may yield many values.", `x contains p if { walk(input, [p, v]); is_number(v) }`, `{"a": [1, {"b": 2}]}`},
+		"Else":                {"The first branch that holds counts.", "x := 1 if input.a\nelse := 2 if input.b\nelse := 3", `{"b": true}`},
+		"Every":               {"An item that does not hold is enough.", `x if every v in input.l { v > 1 }`, `{"l": [2, 3, 1]}`},
+		"EveryOfNothing":      {"Of nothing everything holds.", `x if every v in input.l { v > 1 }`, `{"l": []}`},
+		"NumbersAreEqual":     {"1 and 1.0 are one number.", `x := [input.a == 1, {1: 2}[input.a], input.a in {1}]`, `{"a": 1.0}`},
+		"KeyOfNoObject":       {"A part of what has none is undefined.", `x := [v | some v in [1, "a", null, {"k": 2}]; v.k]`, `{}`},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Log(tc.reason)
 			q := asked(t, tc.rego)
 			q.input = ast.MustParseTerm(tc.input)
+			q.data = map[string]any{"inv": map[string]any{"a": map[string]any{"b": map[string]any{"b": 1}}}}
 			for range 2 { // with what the first left behind
 				q.sameAsTopdown(t, compile(t, q))
 			}
@@ -85,6 +91,16 @@ func TestStops(t *testing.T) {
 	}
 }
 
+// TestGrowingSets holds that a set in an object is not copied with each element.
+func TestGrowingSets(t *testing.T) {
+	const most = 10 * time.Second // a busy machine; with copies it takes most of a minute
+	p := compile(t, asked(t, "x := y\ny[k] contains v if { some v in numbers.range(1, 8000); some k in [\"a\", \"b\"] }"))
+	begin := time.Now()
+	if got, err := p.Eval(t.Context(), plan.Query{}); err != nil || len(got) != 1 || time.Since(begin) > most {
+		t.Errorf("got %d results, %v after %v", len(got), err, time.Since(begin))
+	}
+}
+
 // doubling returns functions that each call the next twice.
 func doubling(n int) string {
 	var b strings.Builder
@@ -98,15 +114,21 @@ func doubling(n int) string {
 // TestRefuses holds that rules have no plan which would be too large, or whose
 // functions answer otherwise each time, and that this is found out soon.
 func TestRefuses(t *testing.T) {
-	var rules, refs, mocks strings.Builder
+	var rules, refs, mocks, ends strings.Builder
 	for i := range 30 {
 		fmt.Fprintf(&rules, "r%d := %[1]d\n", i)
-		fmt.Fprintf(&refs, "data.p.q[v%d]; ", i)
-		fmt.Fprintf(&mocks, "y%d := [a, b] if { a := y%d with data.p.w as 1; b := y%[2]d with data.p.w as 2 }\n", i, i+1)
+		fmt.Fprintf(&refs, "data.q[v%d]; ", i)
+		fmt.Fprintf(&mocks, "y%d := [a, b] if { a := y%d; b := y%[2]d with data.p.w%[1]d as 1 }\nw%[1]d := 0\n", i, i+1)
+	}
+	for i := range 500 {
+		fmt.Fprintf(&ends, "l.r%d := %[1]d\ns%[1]d := data.p.l[_]\n", i)
 	}
 	for name, rego := range map[string]string{
-		"ManyWays":                 "x if { " + strings.ReplaceAll(refs.String(), "data.p.q", "data.q") + "true }",
-		"ManyMocks":                "x := y0\n" + mocks.String() + "y30 := w\nw := 0",
+		"ManyWays":                 "x if { " + refs.String() + "true }",
+		"TwoWaysEach":              "x if { " + strings.ReplaceAll(refs.String(), "data.q", "data.p.o") + "true }\no.a := 1",
+		"ManyWaysInAll":            "x := s0\n" + ends.String(),
+		"ManyMocks":                "x := y0\n" + mocks.String() + "y30 := w0",
+		"LongLiteral":              "x := [" + strings.Repeat("1, ", 100_000) + "1]",
 		"Time":                     "x := time.now_ns()",
 		"ManyRules":                strings.Repeat("x contains 1 if input.a\n", 501),
 		"AsWritten":                "x := [v | some v in {input.b, input.a}]",

@@ -21,7 +21,9 @@ type state struct {
 	worlds []world // the one that the query is about, and those of each `with` that the evaluation is below
 	world  int     // which of them it is in
 
-	documents map[string]*ast.Term // of Data, by path; nil where there is none
+	documents map[string]*ast.Term // of Data, by the key of their path; nil where there is none
+
+	parts map[part]bool // that rules may put more into
 
 	builtin topdown.BuiltinContext
 	yield   func(*ast.Term) error // takes what a built-in function yields
@@ -115,7 +117,7 @@ func (p *statePool) get(ctx context.Context, q Query) *state {
 func (p *statePool) put(s *state) {
 	first := world{memo: s.worlds[0].memo}
 	clear(first.memo)
-	clear(s.worlds)
+	clear(s.worlds[:cap(s.worlds)]) // those that have been left, too
 	*s = state{piece: s.piece, worlds: append(s.worlds[:0], first), yield: s.yield}
 	p.pool.Put(s)
 }

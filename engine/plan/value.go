@@ -8,12 +8,14 @@ import (
 func equal(a, b *ast.Term) bool { return a == b || ast.ValueEqual(a.Value, b.Value) }
 
 // dot compiles the look at one part of a value. What is put into that part later, is
-// put into a copy: the value may belong to others.
+// put into a copy, since it may belong to others: the one copy for all that a call of
+// the rule puts there, or a set that grows would be copied with each of its elements.
 func (c *compiler) dot(stmt *ir.DotStmt) step {
 	from, key := c.operand(stmt.Source), c.operand(stmt.Key)
 	c.documents[stmt.Target] = from.document
 	c.written[stmt.Target] = c.partOf(from)
 	to, isChanged := c.assigned(stmt.Target), c.changes[stmt.Target] > 0
+	whole := c.local(c.result)
 	return func(s *state, f []*ast.Term) signal {
 		source, k := from.constant, key.value(s, f)
 		if source == nil {
@@ -24,7 +26,7 @@ func (c *compiler) dot(stmt *ir.DotStmt) step {
 		}
 		t := at(source, k)
 		if isChanged && t != nil {
-			t = copied(t)
+			t = s.own(t, f[whole])
 		}
 		f[to] = t
 		return when(t != nil)
@@ -46,6 +48,22 @@ func at(t, key *ast.Term) *ast.Term {
 		return v.below(key)
 	}
 	return nil
+}
+
+// A part is one that a rule has copied for the value that it makes.
+type part struct{ copied, of *ast.Term }
+
+// own returns a part of what a rule makes that is its own: t, or a copy of it.
+func (s *state) own(t, of *ast.Term) *ast.Term {
+	if s.parts[part{t, of}] {
+		return t
+	}
+	if s.parts == nil {
+		s.parts = map[part]bool{}
+	}
+	t = copied(t)
+	s.parts[part{t, of}] = true
+	return t
 }
 
 func copied(t *ast.Term) *ast.Term {
