@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 
@@ -17,6 +18,10 @@ type function struct {
 	memo   int    // the number of a rule without arguments, else -1
 	shared string // the name in a [Memo], if it may be there
 }
+
+// errNotGiven reports rules such as `[a, b] = [b, 1]`: topdown learns a when it comes to
+// b, and a plan has nothing to give to a before.
+var errNotGiven = errors.New("it uses a variable before it knows its value")
 
 // A compiler turns statements into steps.
 type compiler struct {
@@ -39,7 +44,8 @@ type scope struct {
 	constants map[ir.Local]*ast.Term // at this place
 	documents map[ir.Local]bool      // may hold a [document]
 	written   map[ir.Local]written
-	changes   changes // in the block of the function that is being compiled
+	given     map[ir.Local]bool // have been given a value somewhere before this place
+	changes   changes           // in the block of the function that is being compiled
 	// early is the variable that a rule assigns where all rules of the function say the
 	// same, so that the first that holds is enough; 0 if there is none.
 	early  ir.Local
@@ -62,7 +68,10 @@ func newCompiler(cfg Config, policy *ir.Policy) *compiler {
 
 // plan compiles the statements of the query and returns how many variables they have.
 func (c *compiler) plan(p *ir.Plan) ([]block, int, error) {
-	c.scope = scope{input: int(ir.Input), data: int(ir.Data), documents: map[ir.Local]bool{ir.Data: true}, written: map[ir.Local]written{}, locals: int(ir.Unused)}
+	c.scope = scope{
+		input: int(ir.Input), data: int(ir.Data), documents: map[ir.Local]bool{ir.Data: true},
+		written: map[ir.Local]written{}, given: map[ir.Local]bool{ir.Input: true, ir.Data: true}, locals: int(ir.Unused),
+	}
 	blocks, err := c.top(p.Blocks)
 	return blocks, c.locals, err
 }
@@ -72,10 +81,10 @@ func (c *compiler) function(fn *ir.Func) (err error) {
 	f := c.functions[fn.Name]
 	c.scope = scope{
 		input: int(fn.Params[0]), data: int(fn.Params[1]), documents: map[ir.Local]bool{fn.Params[1]: true},
-		written: map[ir.Local]written{}, result: fn.Return, early: sameResult(fn),
+		written: map[ir.Local]written{}, given: map[ir.Local]bool{fn.Return: true}, result: fn.Return, early: sameResult(fn),
 	}
 	for _, p := range fn.Params {
-		f.params = append(f.params, c.local(p))
+		f.params = append(f.params, c.assigned(p))
 	}
 	f.result = c.local(fn.Return)
 	if len(fn.Params) == 2 {
@@ -107,8 +116,9 @@ func (c *compiler) isShared(fn *ir.Func) bool {
 // top compiles the blocks of a function or of the query.
 func (c *compiler) top(blocks []*ir.Block) ([]block, error) {
 	var compiled []block
+	outside := c.given
 	for _, b := range blocks {
-		c.changes, c.constants = changesIn(b), map[ir.Local]*ast.Term{}
+		c.changes, c.constants, c.given = changesIn(b), map[ir.Local]*ast.Term{}, maps.Clone(outside)
 		steps, err := c.block(b)
 		if err != nil {
 			return nil, err
@@ -184,6 +194,7 @@ func (c *compiler) local(l ir.Local) int {
 // assigned notes that a statement gives a variable a value.
 func (c *compiler) assigned(l ir.Local) int {
 	delete(c.constants, l)
+	c.given[l] = true
 	return c.local(l)
 }
 
@@ -194,6 +205,9 @@ func (c *compiler) operand(o ir.Operand) operand {
 	case ir.Bool:
 		return operand{constant: ast.InternedTerm(bool(v))}
 	case ir.Local:
+		if !c.given[v] {
+			c.refused = errNotGiven
+		}
 		return c.variable(v)
 	}
 	c.refused = fmt.Errorf("operand %v is not known", o.Value)

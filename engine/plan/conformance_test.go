@@ -91,6 +91,9 @@ func conforms(t *testing.T, tc cases.TestCase) {
 		q.input = ast.NewTerm(ast.MustInterfaceToValue(*tc.Input))
 	}
 	p, err := plan.Compile(plan.Config{Compiler: q.compiler, Query: q.query, Lenient: !q.strict})
+	if err != nil && strings.Contains(err.Error(), "has an index for") {
+		t.Skip(err) // what it yields is in other cases
+	}
 	if err != nil && slices.ContainsFunc(unplanned, func(name string) bool { return strings.Contains(err.Error(), "function "+name+" ") }) {
 		t.Skip(err)
 	}

@@ -131,6 +131,8 @@ func TestRefuses(t *testing.T) {
 		"LongLiteral":              "x := [" + strings.Repeat("1, ", 100_000) + "1]",
 		"Time":                     "x := time.now_ns()",
 		"ManyRules":                strings.Repeat("x contains 1 if input.a\n", 501),
+		"NotGivenYet":              "x contains [a, b] if [a, b] = [b, 1]",
+		"Indexed":                  "x := {k: vs | some i; k := input.l[i].k; vs := [v | some j; input.l[j].k == k; v := input.l[j].v]}",
 		"AsWritten":                "x := [v | some v in {input.b, input.a}]",
 		"AsWritten in a list":      "x if { some v in [{input.b: 1, input.a: 2}][0]; v }",
 		"AsWritten for a function": "x := f({input.b, input.a})\nf(s) := [v | some v in s]",

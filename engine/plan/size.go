@@ -30,6 +30,9 @@ const (
 func checkSize(compiler *ast.Compiler) error {
 	work, rules, replaced := 0.0, map[string]int{}, replacements{compiler: compiler, by: map[*ast.Rule]float64{}, known: map[*ast.Rule]float64{}}
 	for _, m := range compiler.Modules {
+		if indexed(compiler, m) {
+			return errors.New("topdown has an index for one of its comprehensions")
+		}
 		for _, r := range m.Rules {
 			name := r.Ref().GroundPrefix().String()
 			if rules[name]++; rules[name] > maxRules {
@@ -49,6 +52,16 @@ func checkSize(compiler *ast.Compiler) error {
 		return errors.New("it would take too long to plan")
 	}
 	return nil
+}
+
+// indexed reports whether a module has a comprehension that topdown asks once for all
+// turns of a loop around it. A plan would go through it in each.
+func indexed(compiler *ast.Compiler, m *ast.Module) (found bool) {
+	ast.WalkTerms(m, func(t *ast.Term) bool {
+		found = found || compiler.ComprehensionIndex(t) != nil
+		return found
+	})
+	return found
 }
 
 // replacements counts how often a rule may be planned: once, and once below each chain

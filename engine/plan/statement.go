@@ -109,6 +109,7 @@ func (c *compiler) is(of ir.Operand, kind func(ast.Value) bool) step {
 
 func (c *compiler) defined(of ir.Local, want bool) step {
 	o := c.variable(of)
+	c.given[of] = true
 	return func(s *state, f []*ast.Term) signal { return when((o.argument(s, f) != nil) == want) }
 }
 
