@@ -66,12 +66,18 @@ func (s *state) own(t, of *ast.Term) *ast.Term {
 	return t
 }
 
+// copied returns a copy that something can be put into. What is in it stays the same: who
+// puts something into a part of that takes a copy of the part.
 func copied(t *ast.Term) *ast.Term {
 	switch v := t.Value.(type) {
 	case ast.Object:
-		return ast.NewTerm(v.Copy())
+		c := ast.NewObject()
+		v.Foreach(c.Insert)
+		return ast.NewTerm(c)
 	case ast.Set:
-		return ast.NewTerm(v.Copy())
+		c := ast.NewSet()
+		v.Foreach(c.Add)
+		return ast.NewTerm(c)
 	}
 	return t
 }
