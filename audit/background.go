@@ -41,7 +41,7 @@ type BackgroundConfig struct {
 	Inventory func() *engine.Inventory
 	// Publisher is told what is found.
 	Publisher Publisher
-	// Changed is sent to when other policies are in force.
+	// Changed is sent to when other policies are in force. If nil, that is seen at an interval.
 	Changed <-chan struct{}
 	// Interval is how often it is looked for what no event tells of: other labels of a
 	// namespace, another inventory, another time. If zero, a minute.
@@ -94,6 +94,7 @@ type Background struct {
 
 	mu        sync.Mutex
 	followers map[Kind]*follower
+	following bool // whether followers are what policies match
 	store     store
 	inventory *engine.Inventory // that was last gone by at an interval
 	progress  Progress
@@ -179,7 +180,7 @@ func (b *Background) Run(ctx context.Context) {
 func (b *Background) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.followers, b.store, b.inventory, b.opened = map[Kind]*follower{}, newStore(int(b.cfg.Memory/2)), b.cfg.Inventory(), nil
+	b.followers, b.following, b.store, b.inventory, b.opened = map[Kind]*follower{}, false, newStore(int(b.cfg.Memory/2)), b.cfg.Inventory(), nil
 	b.progress = Progress{began: b.cfg.Now()}
 }
 
@@ -211,6 +212,7 @@ func (b *Background) follow(ctx context.Context, running *sync.WaitGroup) {
 			b.store.forget(kind)
 		}
 	}
+	b.following = true
 }
 
 // lookAround has judged anew what depends on something that has changed beside it.
@@ -273,6 +275,7 @@ func (b *Background) review(ctx context.Context, it item) {
 	}
 	b.makeWay(ctx)
 	release, fits := b.budget.take(ctx, it.object)
+	defer release()
 	if ctx.Err() != nil {
 		return
 	}
@@ -283,7 +286,6 @@ func (b *Background) review(ctx context.Context, it item) {
 	reviewed, ok := report.Object{Err: b.budget.tooHeavy()}, true
 	if fits {
 		reviewed, ok = v.review(ctx, it.kind, it.object)
-		release()
 	}
 	if ctx.Err() != nil {
 		return // it was not reviewed to the end
@@ -293,11 +295,16 @@ func (b *Background) review(ctx context.Context, it item) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.progress.Reviews++
-	if !ok || b.followers[it.kind] != it.follower {
+	switch {
+	case b.followers[it.kind] != it.follower: // the kind was given up, and what another knows of it by now stays
+	case !ok:
 		b.store.remove(it.kind, it.id)
-		return
+	default:
+		if found != nil {
+			found.Opened = lastOf(b.opened, found)
+		}
+		b.store.put(it, ns, len(reviewed.Asked), found)
 	}
-	b.store.put(it, ns, len(reviewed.Asked), found)
 }
 
 func (b *Background) namespaceOf(ctx context.Context, name string) *engine.Object {
@@ -388,16 +395,10 @@ func (b *Background) mark(namespaces ...string) {
 func (b *Background) changedSpaces() []Space {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.pending() > 0 || len(b.followers) == 0 {
+	if b.pending() > 0 || !b.following {
 		return nil
 	}
-	changed := b.store.takeChanged()
-	for _, space := range changed {
-		for i := range space.Findings {
-			space.Findings[i].Opened = lastOf(b.opened, &space.Findings[i])
-		}
-	}
-	return changed
+	return b.store.takeChanged()
 }
 
 // pending returns how many kinds have not been reviewed once. b is locked.
@@ -439,7 +440,7 @@ func (b *Background) Progress() Progress {
 	defer b.mu.Unlock()
 	p := b.progress
 	p.Objects, p.Pending, p.Errors, p.Cut = b.store.size, b.pending(), b.store.errors, b.store.found.cut
-	p.Unkept = b.store.leftOut()
+	p.Unkept = b.store.allUnkept()
 	for _, sp := range b.store.spaces {
 		if sp.changed {
 			p.Unpublished++

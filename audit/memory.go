@@ -29,12 +29,12 @@ type budget struct {
 
 func newBudget(limit int64) *budget { return &budget{limit, semaphore.NewWeighted(limit)} }
 
-// take waits until there is room for an object, and returns what gives it back. It
+// take waits until there is room for an object, and returns what gives that back. It
 // reports false for one for which there never is.
 func (b *budget) take(ctx context.Context, object []byte) (release func(), fits bool) {
 	weight := engine.Weight(object)
 	if weight > b.limit {
-		return nil, false
+		return func() {}, false
 	}
 	if b.held.Acquire(ctx, weight) != nil {
 		return func() {}, true // ctx has ended, as whoever asked will see

@@ -42,9 +42,12 @@ func (b *Background) noteOpened() {
 	}
 	for name, sp := range b.store.spaces {
 		for _, e := range sp.objects {
-			if e.found != nil && lastOf(over, e.found) != lastOf(b.opened, e.found) {
+			if e.found == nil {
+				continue
+			}
+			if opened := lastOf(over, e.found); opened != e.found.Opened {
+				e.found.Opened = opened
 				b.store.mark(name)
-				break
 			}
 		}
 	}
@@ -95,7 +98,18 @@ func (b *Background) check() {
 }
 
 // cameIn returns what came in in a time, false while not all has been seen.
-func (b *Background) cameIn(w Window) (Came, bool) {
+func (b *Background) cameIn(w Window) (came Came, seen bool) {
+	if came, seen = b.gather(w); seen {
+		slices.SortFunc(came.Findings, func(a, b Finding) int {
+			return cmp.Or(compareWorst(&a, &b), compareRefs(a.Ref, b.Ref))
+		})
+	}
+	return came, seen
+}
+
+// gather does that in no order. It returns copies, which are put in order while others
+// go on.
+func (b *Background) gather(w Window) (Came, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	came := Came{Window: w}
@@ -111,9 +125,6 @@ func (b *Background) cameIn(w Window) (Came, bool) {
 			}
 		}
 	}
-	slices.SortFunc(came.Findings, func(a, b Finding) int {
-		return cmp.Or(compareWorst(&a, &b), compareRefs(a.Ref, b.Ref))
-	})
 	return came, true
 }
 
@@ -149,7 +160,7 @@ func (b *Background) OpenGate() (denied, warned int) {
 	if len(b.opened) > 0 {
 		for _, sp := range b.store.spaces {
 			for _, e := range sp.objects {
-				if e.found != nil && lastOf(b.opened, e.found) != (Window{}) {
+				if e.found != nil && e.found.Opened != (Window{}) {
 					came.add(*e.found)
 				}
 			}

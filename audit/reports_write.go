@@ -83,6 +83,14 @@ type Reports struct {
 
 var _ Publisher = (*Reports)(nil)
 
+// Begin has r know nothing of how it left the reports, as when it was new. It is to be
+// called when r leads again: meanwhile another has written them, which is no tampering.
+func (r *Reports) Begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.written, r.told = nil, nil
+}
+
 // Publish writes the report of a namespace, if it says something else than before.
 // Where nothing is left to say, it deletes the report.
 func (r *Reports) Publish(ctx context.Context, space Space) error {

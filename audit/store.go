@@ -16,8 +16,6 @@ import (
 // A Finding is what is known of one object.
 type Finding struct {
 	Ref engine.ObjectRef
-	// Asked is how many policies judged it.
-	Asked int
 	// Violations are the worst, at least one of each policy, and Left is how many more
 	// there are: an object can have tens of thousands.
 	Violations []report.Violation
@@ -48,7 +46,7 @@ func newFinding(o *report.Object, object []byte, now time.Time) *Finding {
 	}
 	s := stampsOf(object)
 	f := &Finding{
-		Ref: o.Ref, Asked: len(o.Asked), Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now,
+		Ref: o.Ref, Errors: o.Errors, Excused: o.Excused, Err: o.Err, Since: now,
 		UID: s.uid, Owner: s.owner, Times: s.times,
 	}
 	f.Violations, f.left = worst(o.Violations)
@@ -120,8 +118,8 @@ func newStore(memory int) store {
 	}
 }
 
-// leftOut is how many objects there was no room for.
-func (s *store) leftOut() int {
+// allUnkept is how many objects there was no room for.
+func (s *store) allUnkept() int {
 	n := 0
 	for _, of := range s.unkept {
 		n += of
@@ -131,7 +129,7 @@ func (s *store) leftOut() int {
 
 // hasRoom reports whether something was left out for which there is room now.
 func (s *store) hasRoom() bool {
-	return s.found.hasRoom() || s.leftOut() > 0 && s.size < s.limit/4*3
+	return s.found.hasRoom() || s.allUnkept() > 0 && s.size < s.limit/4*3
 }
 
 // refresh reports whether an object is known in that version, as judged in that pass.
@@ -180,10 +178,11 @@ func (s *store) put(it item, ns *engine.Object, asked int, found *Finding) {
 	}
 	s.found.take(found)
 	s.found.drop(before.found)
-	switch {
-	case before.asked != asked || !isSame(before.found, found):
+	same := isSame(before.found, found)
+	if !same || before.asked != asked || found != nil && found.Opened != before.found.Opened {
 		sp.changed = true
-	case found != nil:
+	}
+	if same && found != nil {
 		found.Since = before.found.Since
 	}
 	s.count(before.found, -1)

@@ -48,6 +48,14 @@ func (g *gate) newBackground(handler *webhook.Handler, limit int64) error {
 	mended := prometheus.NewCounter(prometheus.CounterOpts{
 		Namespace: "lintel", Subsystem: "audit", Name: "mended_reports_total", Help: "Reports that somebody else had changed or deleted, and that were put right.",
 	})
+	g.reports = &audit.Reports{
+		Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
+		Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), LastDays: g.admissions.Days, Leads: g.election.holds, Tell: g.tellNews(),
+		Mended: func(namespace string) {
+			mended.Inc()
+			g.log.Info("put right a report that somebody else had changed or deleted", zap.String("namespace", namespace))
+		},
+	}
 	g.audited = make(chan struct{}, 1)
 	g.background, err = audit.NewBackground(audit.BackgroundConfig{
 		Client: client.CoreV1().RESTClient(), Set: g.live.Set, Kinds: g.auditKinds, Inventory: g.inventory.Current, Changed: g.audited, Log: g.log,
@@ -56,20 +64,18 @@ func (g *gate) newBackground(handler *webhook.Handler, limit int64) error {
 			return ns
 		},
 		Memory: limit, Busy: func() bool { return handler.Running() > 0 },
-		Publisher: &audit.Reports{
-			Client: client.CoreV1().RESTClient(), Policies: func() []engine.Info { return g.live.Set().Policies() },
-			Owner: controller.ClusterRoleOwner(client.RbacV1().ClusterRoles(), installation), LastDays: g.admissions.Days, Leads: g.election.holds, Tell: g.tellNews(),
-			Mended: func(namespace string) {
-				mended.Inc()
-				g.log.Info("put right a report that somebody else had changed or deleted", zap.String("namespace", namespace))
-			},
-		},
-		Gate: openGate{g},
+		Publisher: g.reports, Gate: openGate{g},
 	})
 	if err != nil {
 		return err
 	}
 	return g.registerAudit(mended)
+}
+
+// keepAudited audits, and keeps the reports, until ctx ends.
+func (g *gate) keepAudited(ctx context.Context) {
+	g.reports.Begin()
+	g.background.Run(ctx)
 }
 
 // auditKinds returns what policies match of the kinds that there are, each with the

@@ -56,6 +56,7 @@ type gate struct {
 	replicas    *replicas                      // nil where nobody else is there
 	changed     chan struct{}                  // sent to when others are in force somewhere, for the registrar
 	background  *audit.Background              // nil where nothing is audited
+	reports     *audit.Reports                 // nil where background is
 	audited     chan struct{}                  // sent to when others are in force here, for background
 	plain       []*plainServer                 // for metrics and probes
 	started     atomic.Pointer[webhook.Server] // server, once it is there

@@ -118,7 +118,7 @@ func (g *gate) lead(ctx context.Context) {
 		beside.Go(func() { g.kept.lastGood.keep(ctx) })
 	}
 	if g.background != nil {
-		beside.Go(func() { g.background.Run(ctx) })
+		beside.Go(func() { g.keepAudited(ctx) })
 		if g.findings != nil {
 			beside.Go(func() { g.findings.Run(ctx) })
 		}
