@@ -66,6 +66,9 @@ func (g *gate) keepCounts(ctx context.Context) error {
 	naming.Go(func() { g.owners.Run(ctx) })
 	said := ""
 	write := func(ctx context.Context, last bool) {
+		if g.live.Set() == nil {
+			return // who does not know which policies are in force would drop those of others
+		}
 		err := g.admissions.Sync(ctx, g.leads(), last)
 		if err == nil {
 			said = ""
@@ -80,9 +83,7 @@ func (g *gate) keepCounts(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			if g.live.Set() != nil {
-				write(ctx, false)
-			}
+			write(ctx, false)
 		}
 	}
 	naming.Wait()
