@@ -34,8 +34,6 @@ const (
 	denialBurst = 20
 	// maxDenials is how many wait to be told of. More are dropped, and counted.
 	maxDenials = 100
-	// denialTime bounds finding out who is told of one.
-	denialTime = 5 * time.Second
 )
 
 // maxNote is how long the note of an Event may be, in bytes.
@@ -194,7 +192,7 @@ func (d *Denials) Run(ctx context.Context) error {
 // write writes an Event. The policy is what it is related to, so that those of several
 // policies are told apart.
 func (d *Denials) write(ctx context.Context, recorder events.EventRecorder, n denial) {
-	ctx, cancel := context.WithTimeout(ctx, denialTime)
+	ctx, cancel := context.WithTimeout(ctx, ownerTime)
 	defer cancel()
 	subject := d.owners.of(ctx, n.made)
 	policy := &corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Policy", Name: n.policy}

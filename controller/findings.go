@@ -249,7 +249,7 @@ func (l *lookup) top(ctx context.Context, o Found) (corev1.ObjectReference, bool
 	if l.made++; l.over || l.made > maxLookups {
 		return corev1.ObjectReference{}, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, denialTime)
+	ctx, cancel := context.WithTimeout(ctx, ownerTime)
 	defer cancel()
 	top := l.owners.top(ctx, o.Object, o.Owner)
 	if top != o.Object { // else it names one that it has not, and is told itself

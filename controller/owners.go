@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// ownerTime bounds finding out one owner.
-	ownerTime = 5 * time.Second
 	// ownerRate and ownerBurst are how many are found out a second, for long and at once.
 	ownerRate  = 2
 	ownerBurst = 50

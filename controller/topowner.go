@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,6 +20,9 @@ import (
 // maxOwners is how many owners are followed upwards. A pod has two, and operators
 // seldom have more than two above.
 const maxOwners = 5
+
+// ownerTime bounds finding out the topmost of them.
+const ownerTime = 5 * time.Second
 
 // owners finds out who made an object.
 //
