@@ -59,6 +59,11 @@ func TestDoctor(t *testing.T) {
 	kubectl(t, ownedPolicy(t, owned, ""), "apply", "-f", "-")
 	s := serveFrom(t, "cluster", "--fail-closed")
 	create(t, orphan, "denied the request")
+	if !comesTrue(func() bool {
+		return registrations(t, `jsonpath={.items[*].webhooks[?(@.name=="deny.lintel.dev")].failurePolicy}`) == "Fail"
+	}) {
+		t.Fatal("it does not fail closed")
+	}
 	code, stdout, stderr = runDoctor(t, "--kubeconfig", admin, "-o", "json")
 	var r doctor.Report
 	must(json.Unmarshal([]byte(stdout), &r))

@@ -150,7 +150,11 @@ func TestServe(t *testing.T) {
 			s := serve(t, tc.args...)
 			create(t, orphan, "ConfigMap default/orphan breaks 1 policy (1 violation):\n  owned  metadata.labels.owner: owner is missing\npolicies ")
 			create(t, mended, `"colour": "red"`)
-			if got := registrations(t, "jsonpath={.items[*].webhooks[*].failurePolicy}"); got != tc.policy {
+			got := ""
+			if !comesTrue(func() bool { // the first review has come in, and the registration follows
+				got = registrations(t, "jsonpath={.items[*].webhooks[*].failurePolicy}")
+				return got == tc.policy
+			}) {
 				t.Errorf("%s\nfailurePolicy: got %q, want %q", tc.reason, got, tc.policy)
 			}
 			s.end(t, tc.end)
