@@ -69,17 +69,23 @@ func paintWith(t *testing.T, client kubernetes.Interface, set *engine.Set, names
 	var err error
 	p.Background, err = audit.NewBackground(cfg)
 	must(t, err)
+	run(t, p.Background)
+	return p
+}
+
+// run runs a Background as long as the test runs.
+func run(t *testing.T, b *audit.Background) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.Run(ctx)
+		b.Run(ctx)
 	}()
 	t.Cleanup(func() {
 		stop()
 		<-done
 	})
-	return p
 }
 
 // watch has kinds watched, by the one policy.

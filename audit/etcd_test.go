@@ -99,23 +99,12 @@ func printing(t *testing.T, client kubernetes.Interface, set *engine.Set, namesp
 	must(t, err)
 	p.Background, err = audit.NewBackground(audit.BackgroundConfig{
 		Client: reports.Client, Set: p.set.Load, Interval: 500 * time.Millisecond, PublishEvery: every, Publisher: reports,
-		Kinds: func(set *engine.Set) []audit.Watched {
-			return []audit.Watched{{Kind: configMaps, Revision: set.Policies()[0].Revision}}
-		},
+		Kinds:     watch(configMaps),
 		Namespace: func(context.Context, string) *engine.Object { return unlabelled },
 		Inventory: func() *engine.Inventory { return nil },
 	})
 	must(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		stop()
-		<-done
-	})
+	run(t, p.Background)
 	return &p
 }
 
